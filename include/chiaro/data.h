@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// data.h: reading and writing files, and two-view augmentation. Host files: src/data/.
+//
+// Every reader checks sizes against the file before it allocates, and names file and offset in its
+// error. Functions without a device leave their sentence in chi_error_text().
+#ifndef CHIARO_DATA_H
+#define CHIARO_DATA_H
+
+#include "matrix.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum chi_type {
+    CHI_TYPE_F32 = 0, CHI_TYPE_F64, CHI_TYPE_F16, CHI_TYPE_BF16, CHI_TYPE_U8, CHI_TYPE_I8, CHI_TYPE_U16,
+    CHI_TYPE_I16, CHI_TYPE_U32, CHI_TYPE_I32, CHI_TYPE_U64, CHI_TYPE_I64, CHI_TYPE_BOOL,
+} chi_type;
+size_t chi_type_bytes(chi_type type);
+const char *chi_type_name(chi_type type); // "F32", "I64", … as safetensors spells them
+
+// A tensor in host memory, native byte order, C order. Owned by whoever read it; chi_tensor_free.
+typedef struct chi_tensor {
+    char name[256];
+    chi_type type;
+    size_t shape[8], dims;
+    size_t count; // elements
+    void *bytes;
+} chi_tensor;
+void chi_tensor_free(chi_tensor *tensor);
+// In place to float32 (u8 stays 0 … 255), or to int32 for labels (refused where a value does not fit or is no integer).
+chi_status chi_tensor_to_f32(chi_tensor *tensor);
+chi_status chi_tensor_to_i32(chi_tensor *tensor);
+
+// idx and idx.gz (LeCun's MNIST layout), .npy (format 1-3, C order, both byte orders, f2 f4 f8 and
+// integers). The file's content decides which, not its name.
+chi_status chi_tensor_read(const char *path, chi_tensor *out);
+chi_status chi_npy_write(const char *path, const chi_tensor *tensor); // temp file + rename
+
+// safetensors. Reading verifies the whole header (no overlap, no gap, no duplicate) and, where metadata
+// holds checksums, every tensor. Metadata is a flat list of string pairs.
+typedef struct chi_tensors {
+    chi_tensor *items;
+    size_t count;
+    char **keys, **values; // metadata, `pairs` of each
+    size_t pairs;
+} chi_tensors;
+chi_status chi_safetensors_read(const char *path, chi_tensors *out);
+// Temp file in the same folder, fsync, rename, fsync of the folder. Adds one checksum a tensor.
+chi_status chi_safetensors_write(const char *path, const chi_tensors *tensors);
+const chi_tensor *chi_tensors_find(const chi_tensors *tensors, const char *name); // NULL: none
+const char *chi_tensors_metadata(const chi_tensors *tensors, const char *key);    // NULL: none
+void chi_tensors_free(chi_tensors *tensors);
+
+// Two random views of each image, on the device. Parameters are drawn from (seed, stream, step, index of
+// the image in the data set, view): the same at any batch split and on any device.
+// Order: crop, flip, contrast about the image's mean, brightness, erasing, clamp to [0, 1].
+typedef struct chi_augment_options {
+    size_t channels, height, width; // of one image; torch's order, values 0 … 1
+    size_t shift;         // crop after zero padding of `shift` pixels at a random offset; default: 0, none
+    float scale_low;      // resized crop: area fraction drawn from [scale_low, 1], aspect from [3/4, 4/3],
+                          // bilinear; default: 0, none. Excludes shift.
+    float flip;           // probability of a horizontal flip; default: 0
+    float jitter;         // probability of contrast and brightness together; default: 0
+    float contrast, brightness; // factor 1 ± this, < 1; default: 0
+    float erase;          // probability of one zeroed box; default: 0
+    size_t erase_low, erase_high; // sides of the box, drawn independently from this range
+} chi_augment_options;
+
+typedef struct chi_augment chi_augment;
+chi_status chi_augment_create(chi_device *dev, const chi_augment_options *options, uint64_t seed, chi_augment **out);
+void chi_augment_destroy(chi_augment **augment);
+
+// images: the whole data set as [count] images of u8 (channels·height·width bytes each) on the device.
+// indices [n] int32: which images. views [views·n][pixels]: view v of image i in row v·n + i.
+chi_status chi_augment_eval(chi_augment *augment, const chi_buffer *images, const chi_buffer *indices,
+                            size_t n, size_t views, uint64_t step, chi_matrix out);
+
+// The same images as they are, divided by 255: rows first … first + n − 1 of the data set.
+chi_status chi_images_load(chi_device *dev, const chi_buffer *images, size_t first, size_t n, size_t pixels, chi_matrix out);
+
+// Random numbers from (seed, counter) alone. Rows of length 1 (uniform in the cube, then normalised); a
+// permutation of 0 … n − 1 for one epoch.
+chi_status chi_random_unit_rows(uint64_t seed, size_t rows, size_t cols, float *to);
+chi_status chi_random_order(uint64_t seed, uint64_t epoch, size_t n, int32_t *order);
+
+// FNV-1a 64, continued from `hash`; start with CHI_HASH_START.
+#define CHI_HASH_START 14695981039346656037ull
+uint64_t chi_hash(uint64_t hash, const void *bytes, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// clock.h: the only room that reads a clock (device events aside).
+#ifndef CHI_BASE_CLOCK_H
+#define CHI_BASE_CLOCK_H
+
+#include <stdint.h>
+
+double chi__now_us(void); // monotonic
+void chi__sleep_us(double us);
+
+#endif

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// env.h: the only room that reads the environment.
+#ifndef CHI_BASE_ENV_H
+#define CHI_BASE_ENV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+const char *chi__env(const char *name); // NULL where unset or empty
+// Per-user cache folder: CHIARO_CACHE_DIR, $XDG_CACHE_HOME/chiaro, ~/.cache/chiaro; false: none to be had.
+bool chi__cache_folder(char *to, size_t room);
+
+#endif

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// file.h: the only room of the library that opens files.
+#ifndef CHI_BASE_FILE_H
+#define CHI_BASE_FILE_H
+
+#include <stdio.h>
+
+#include "fail.h"
+
+// An open file for reading, with its size checked to be that of a regular file.
+typedef struct chi__file { FILE *at; char path[4096]; uint64_t bytes; } chi__file;
+chi_status chi__file_open(const char *path, chi__file *out);
+chi_status chi__file_read(chi__file *file, uint64_t offset, void *to, uint64_t bytes);
+void chi__file_close(chi__file *file);
+
+// The whole file and a final zero byte; refused over `limit` bytes. *out is freed with chi__free.
+chi_status chi__file_load(const char *path, uint64_t limit, char **out, size_t *bytes);
+
+// A file that appears whole or not at all: temp file in the same folder, fsync, rename, fsync of the folder.
+// `sync` false leaves the fsyncs out (caches). Abort removes the temp file; both accept a closed writer.
+typedef struct chi__writer { FILE *at; char path[4096], temp[4200]; bool sync, failed; int error; } chi__writer;
+chi_status chi__writer_open(const char *path, bool sync, chi__writer *out);
+void chi__writer_put(chi__writer *writer, const void *bytes, size_t count); // errors are kept for commit
+chi_status chi__writer_commit(chi__writer *writer);
+void chi__writer_abort(chi__writer *writer);
+
+chi_status chi__make_folder(const char *path, unsigned mode); // with its parents
+bool chi__file_exists(const char *path);
+chi_status chi__remove_file(const char *path);
+
+#endif
