@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// common/math.h: arithmetic of our own, from fma, integers and correctly rounded operations alone, so that
+// every device gives the same bits. Reference: src/ref/exact.c.
+//
+// e^l with l = s / τ is carried as 2^n · p: n = round(s κ), κ = log2(e) / τ, p = 2^(s κ − n) in [0.70, 1.42].
+#include "common/types.h"
+
+// 2^r on [−½, ½], relative error 4e-9 before rounding.
+#define EXP_C0    0x1p+0f
+#define EXP_C1    0x1.62e43p-1f
+#define EXP_C2    0x1.ebfbd8p-3f
+#define EXP_C3    0x1.c6af78p-5f
+#define EXP_C4    0x1.3b30bp-7f
+#define EXP_C5    0x1.5f0a66p-10f
+#define EXP_C6    0x1.3f906cp-13f
+#define EXP_MAGIC 12582912.0f // 1.5 · 2^23: adding it rounds to an integer, kept in the low bits
+#define LOG2_E    1.44269504f
+
+typedef struct exp_parts { float n, p; } exp_parts;
+
+inline float exp_poly(const float r)
+{
+    float p = fma(EXP_C6, r, EXP_C5);
+    p = fma(p, r, EXP_C4);
+    p = fma(p, r, EXP_C3);
+    p = fma(p, r, EXP_C2);
+    p = fma(p, r, EXP_C1);
+    return fma(p, r, EXP_C0);
+}
+
+// n and p of e^l, s κ = l log2(e). Beyond ±2^22 the logit itself has no fraction worth keeping.
+inline exp_parts exp_split(const float s, const float kappa)
+{
+    const float z = s * kappa;
+    exp_parts e;
+    float r;
+    if (z > -4194304.0f && z < 4194304.0f) {
+        e.n = fma(s, kappa, EXP_MAGIC) - EXP_MAGIC;
+        r = fma(s, kappa, -e.n);
+    } else {
+        e.n = rint(z);
+        r = fma(s, kappa, -e.n);
+        r = r < -0.5f ? -0.5f : r > 0.5f ? 0.5f : r; // NaN passes
+    }
+    e.p = exp_poly(r);
+    return e;
+}
+
+// x · 2^k for integer-valued k ≤ 126, zero below 2^-126: exact. NaN stays.
+inline float scale_by_power(const float x, const float k)
+{
+    return k < -126.0f ? (is_nan(x) ? x : 0.0f) : x * as_float(((int)k + 127) << 23);
+}
+
+// e^x for |x| < 87.
+inline float exp_of(const float x)
+{
+    const exp_parts e = exp_split(x, LOG2_E);
+    return scale_by_power(e.p, e.n);
+}
+
+// 1 / r for positive r in the middle of the range.
+inline float recip(const float r)
+{
+    float y = as_float(0x7ef311c7 - as_int(r));
+    for (int k = 0; k < 4; k++)
+        y = fma(y, fma(-r, y, 1.0f), y);
+    return y;
+}
+
+inline float rsqrt_of(const float x)
+{
+    const float h = 0.5f * x;
+    float y = as_float(0x5f3759df - (as_int(x) >> 1));
+    for (int k = 0; k < 4; k++)
+        y = fma(y, fma(-(h * y), y, 0.5f), y);
+    return y;
+}
+
+inline float sqrt_of(const float x)
+{
+    if (x == 0.0f)
+        return x;
+    const float y = rsqrt_of(x), s = x * y;
+    return fma(fma(-s, s, x), 0.5f * y, s);
+}
+
+// log(x 2^k), x positive and normal; log(0) = −inf, NaN stays.
+inline float log_scaled(const float x, const float k)
+{
+    if (x == 0.0f)
+        return -INFINITY;
+    const int b = as_int(x) - 0x3f3504f3;
+    const float e = (float)(b >> 23) + k;
+    const float f = as_float((b & 0x7fffff) + 0x3f3504f3) - 1.0f, z = f * f;
+    float p = fma(7.0376836292e-2f, f, -1.1514610310e-1f);
+    p = fma(p, f, 1.1676998740e-1f);
+    p = fma(p, f, -1.2420140846e-1f);
+    p = fma(p, f, 1.4249322787e-1f);
+    p = fma(p, f, -1.6668057665e-1f);
+    p = fma(p, f, 2.0000714765e-1f);
+    p = fma(p, f, -2.4999993993e-1f);
+    p = fma(p, f, 3.3333331174e-1f);
+    p = p * f * z;
+    p = fma(e, -2.12194440e-4f, p);
+    p = fma(z, -0.5f, p);
+    p = fma(e, 0.693359375f, f + p);
+    return is_finite(x) ? p : x;
+}
+
+inline float log_of(const float x) { return log_scaled(x, 0.0f); }
+
+// log(1 + q 2^k), q ≥ 0: exact where q is 0, no overflow where q 2^k is huge.
+inline float log1p_scaled(const float q, const float k)
+{
+    if (q == 0.0f)
+        return 0.0f;
+    if (!is_finite(q))
+        return q;
+    if ((float)((as_int(q) >> 23) - 127) + k > 64.0f)
+        return log_scaled(q, k);
+    const float v = scale_by_power(q, k), u = 1.0f + v;
+    return u == 1.0f ? v : fma(v - (u - 1.0f), recip(u), log_of(u));
+}

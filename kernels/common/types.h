@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// common/types.h: what every kernel starts with. No contraction: a sum is fused only where it says fma.
+#pragma OPENCL FP_CONTRACT OFF
+
+#define CHI_JOIN_(a, b) a##b
+#define CHI_JOIN(a, b)  CHI_JOIN_(a, b)
+#define CHI_UNROLL      _Pragma("unroll")
+
+// A sum over n terms is cut into superblocks of this many.
+inline uint superblock(const uint n) { return n < 4096u ? 128u : 256u; }
+
+// NaN by bits: compilers fold x != x away under some flags, never this.
+inline bool is_nan(const float x) { return (as_uint(x) & 0x7fffffffu) > 0x7f800000u; }
+inline bool is_finite(const float x) { return (as_uint(x) & 0x7f800000u) != 0x7f800000u; }
