@@ -22,6 +22,8 @@ typedef CHI_JOIN(int, VEC) intv;
 #define as_floatv    CHI_JOIN(as_float, VEC)
 #define convert_intv CHI_JOIN(convert_int, VEC)
 
+inline intv vload_intv(const size_t v, global const int *from) { return CHI_JOIN(vload, VEC)(v, from); }
+
 // Every entry (r, v) of a register tile.
 #define EACH_ENTRY(r, v)                        \
     CHI_UNROLL for (int r = 0; r < TILE_M; r++) \
@@ -31,13 +33,13 @@ typedef CHI_JOIN(int, VEC) intv;
 // b + k · b_step. One fma chain an entry, ascending.
 #define PANEL_MULTIPLY(acc, A, b, b_step, steps)                    \
     for (uint k = 0; k < (steps); k++) {                            \
-        floatv right[TILE_V];                                       \
+        floatv b_row[TILE_V];                                       \
         CHI_UNROLL for (int v = 0; v < TILE_V; v++)                 \
-            right[v] = vloadv(v, (b) + (size_t)k * (b_step));       \
+            b_row[v] = vloadv(v, (b) + (size_t)k * (b_step));       \
         CHI_UNROLL for (int r = 0; r < TILE_M; r++) {               \
-            const floatv left = (floatv)(A(r, k));                  \
+            const floatv a_entry = (floatv)(A(r, k));                  \
             CHI_UNROLL for (int v = 0; v < TILE_V; v++)             \
-                acc[r][v] = fma(left, right[v], acc[r][v]);         \
+                acc[r][v] = fma(a_entry, b_row[v], acc[r][v]);         \
         }                                                           \
     }
 

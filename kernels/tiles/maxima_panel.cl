@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiles/maxima_panel.cl: the largest score of each row and each column, from which shifts follow.
+// The other family: tiles/maxima_group.cl. Host: src/tiles/passes.c. Reference: src/ref/loss.c.
+//
+// One group owns a pair (I, J) of superblocks, as in tiles/statistics_panel.cl; row i's maximum over J goes to
+// row_max[J][i], column j's over I to col_max[I][j]. NaN wins over everything; what does not count is −inf, but a
+// single positive does count here. A maximum has no order, so none is prescribed.
+#include "tiles/scores_panel.h"
+
+#if !defined(COLUMNS)
+#error "tiles/maxima_panel.cl: COLUMNS is missing"
+#endif
+
+#define MAX_SB 256
+
+inline floatv larger(const floatv a, const floatv b) { return select(a, b, (b > a) | (b != b)); }
+
+kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void tiles_maxima(const uint first, const uint n, const uint m, const uint dim,
+                  global const float *restrict xp, global const float *restrict yp,
+                  global float *restrict row_max, // [superblocks of m][n]
+                  global float *restrict col_max, // [superblocks of n][m]
+                  global float *restrict positive)
+{
+    const uint sb_n = superblock(n), sb_m = superblock(m);
+    const uint2 pair = pair_of(first + (uint)get_group_id(0), (m + sb_m - 1) / sb_m);
+    const uint i_first = pair.x * sb_n, i_end = min(n, i_first + sb_n);
+    const uint j_first = pair.y * sb_m, j_end = min(m, j_first + sb_m);
+    floatv hold[HOLD_SIZE], rows[PANELS * TILE_M], columns[MAX_SB / TILE_N * TILE_V];
+    for (uint t = 0; t < MAX_SB / TILE_N * TILE_V; t++)
+        columns[t] = (floatv)(-INFINITY);
+    for (uint ib = i_first; ib < i_end; ib += BLOCK) {
+        const uint ib_end = min(i_end, ib + BLOCK);
+        for (uint t = 0; t < PANELS * TILE_M; t++)
+            rows[t] = (floatv)(-INFINITY);
+        for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
+#define MAX_TILE(acc, i0)                                                                                 \
+    MASK_TILE(acc, i0, ib_end, j0, n, m, positive)                                                                \
+    CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                                           \
+        if ((i0) + r < ib_end) {                                                                          \
+            CHI_UNROLL for (int v = 0; v < TILE_V; v++) {                                                 \
+                rows[(i0) + r - ib] = larger(rows[(i0) + r - ib], acc[r][v]);                             \
+                columns[(j0 - j_first) / TILE_N * TILE_V + v] = larger(columns[(j0 - j_first) / TILE_N * TILE_V + v], acc[r][v]); \
+            }                                                                                             \
+        }
+            BLOCK_TILES(xp, yp, dim, ib, j0, hold, MAX_TILE)
+        }
+        for (uint i = ib; i < ib_end; i++) {
+            float all[VEC], best = -INFINITY;
+            vstorev(rows[i - ib], 0, all);
+            for (int q = 0; q < VEC; q++)
+                best = (all[q] > best || is_nan(all[q])) ? all[q] : best;
+            row_max[(size_t)pair.y * n + i] = best;
+        }
+    }
+    if (!COLUMNS || (SYMMETRIC && pair.x == pair.y))
+        return;
+    global float *to = (SYMMETRIC ? row_max : col_max) + (size_t)pair.x * m;
+    for (uint j = j_first; j < j_end; j++) {
+        float all[TILE_N];
+        row_to_array(columns + (j - j_first) / TILE_N * TILE_V, all);
+        to[j] = all[(j - j_first) % TILE_N];
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiles/scores_panel.h: the walk over score tiles that every panel pass shares, and what a pass leaves out.
+// Needs TILE_M, TILE_N, VEC, BLOCK, TILE_K (tuned), SYMMETRIC and POSITIVES (see tiles/statistics_panel.cl).
+#include "core/panel.h"
+
+#if !defined(BLOCK) || !defined(TILE_K) || !defined(SYMMETRIC) || !defined(POSITIVES)
+#error "tiles/scores_panel.h: a macro is missing"
+#endif
+
+#define PANELS    ((BLOCK + TILE_M - 1) / TILE_M) // row panels of a block
+#define HOLD_SIZE (TILE_K ? PANELS * TILE_M * TILE_V : 1)
+#define HOLD(p, r, v) (TILE_K ? ((p) * TILE_M + (r)) * TILE_V + (v) : 0)
+
+// All tiles of the block of rows at ib × the column panel at j0. Where a tile's scores are complete, EPILOGUE(acc, i0)
+// runs, i0 its first row. `hold` keeps unfinished accumulators when the features are walked in blocks of TILE_K.
+#define LEFT(r, k) left[(size_t)(k) * TILE_M + (r)]
+#define BLOCK_TILES(xp, yp, dim, ib, j0, hold, EPILOGUE)                                                \
+    for (uint k0 = 0; k0 < (dim); k0 += TILE_K ? TILE_K : (dim))                                        \
+        for (uint p = 0; p < PANELS; p++) {                                                             \
+            const uint steps = TILE_K ? min((uint)TILE_K, (dim)-k0) : (dim);                            \
+            global const float *left = (xp) + ((size_t)((ib) / BLOCK * PANELS + p) * (dim) + k0) * TILE_M; \
+            global const float *right = (yp) + (size_t)(j0) * (dim) + (size_t)k0 * TILE_N;              \
+            floatv acc[TILE_M][TILE_V];                                                                 \
+            EACH_ENTRY(r, v) acc[r][v] = k0 ? hold[HOLD(p, r, v)] : (floatv)(0.0f);                     \
+            PANEL_MULTIPLY(acc, LEFT, right, TILE_N, steps)                                             \
+            if (k0 + steps < (dim)) {                                                                   \
+                EACH_ENTRY(r, v) hold[HOLD(p, r, v)] = acc[r][v];                                       \
+            } else {                                                                                    \
+                EPILOGUE(acc, (ib) + p * TILE_M)                                                        \
+            }                                                                                           \
+        }
+
+// Superblocks (I, J) of a group, `across` of them a row; I ≤ J where y is x.
+inline uint2 pair_of(uint group, const uint across)
+{
+#if SYMMETRIC
+    uint i = 0;
+    for (; group >= across - i; i++)
+        group -= across - i;
+    return (uint2)(i, i + group);
+#else
+    return (uint2)(group / across, group % across);
+#endif
+}
+
+// Does the tile at (i, j) meet the diagonal column = row + off?
+inline bool meets(const uint i, const uint j, const int off)
+{
+    const int d = (int)j - (int)i - off;
+    return d < TILE_M && d > -TILE_N;
+}
+
+inline bool is_positive(const uint i, const uint j, const uint n)
+{
+    return POSITIVES == 1 && (SYMMETRIC ? j == i + n / 2 || i == j + n / 2 : i == j);
+}
+
+// Sets what does not count to −inf: columns past the end, a row and itself, its single positive, whose score is noted.
+// Rows from row_end on are padding: the next block has them.
+inline void mask_row(floatv *scores, const uint i, const uint row_end, const uint j0, const uint n, const uint m,
+                     global float *positive)
+{
+    float row[TILE_N];
+    row_to_array(scores, row);
+    for (uint q = 0; q < TILE_N; q++) {
+        const uint j = j0 + q;
+        const bool inside = i < row_end && j < m;
+        if (inside && is_positive(i, j, n)) {
+            positive[i] = row[q];
+            if (SYMMETRIC)
+                positive[j] = row[q];
+        }
+        if (j >= m || (SYMMETRIC && i == j) || is_positive(i, j, n))
+            row[q] = -INFINITY;
+    }
+    row_from_array(scores, row);
+}
+
+inline bool needs_mask(const uint i0, const uint j0, const uint n, const uint m)
+{
+    const int half_n = (int)(n / 2);
+    return j0 + TILE_N > m || (SYMMETRIC && meets(i0, j0, 0)) ||
+           (POSITIVES == 1 && (SYMMETRIC ? meets(i0, j0, half_n) || meets(i0, j0, -half_n) : meets(i0, j0, 0)));
+}
+
+#define MASK_TILE(acc, i0, row_end, j0, n, m, positive)     \
+    if (needs_mask(i0, j0, n, m)) {                         \
+        CHI_UNROLL for (int r = 0; r < TILE_M; r++)         \
+            mask_row(acc[r], (i0) + r, row_end, j0, n, m, positive); \
+    }

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiles/statistics_panel.cl: one walk over all pairs that leaves sums of exponentials by row and by column.
+// The other family: tiles/statistics_group.cl. Host: src/tiles/passes.c. Reference: src/ref/loss.c.
+//
+// One group owns a pair (I, J) of superblocks: rows I of x, rows J of y. For each row i of I and column j of J
+//   s_ij = x_i · y_j,  e_ij = e^(s_ij / τ) 2^−shift,
+// row i's sum over J goes to row_sums[J][i], column j's sum over I to col_sums[I][j]: 16 lanes by index mod 16, then a
+// halving tree. Pairs that do not count have e = 0: a row and itself, its single positive (whose s goes to
+// positive[i]), columns past the end.
+//
+// SYMMETRIC  y is x: only I ≤ J, and the column sums are row sums too
+// COLUMNS    column sums are wanted
+// POSITIVES  0 none; 1 one a row: column i, or i ± n/2 where SYMMETRIC; 2 by labels: sums of s over them as well
+// SHIFTED    0 one shift for all; 1 a shift of its own for each row and column (from tiles_maxima)
+// KEEP       tiles are stored for the gradient: 0 none, 1 all, 2 those of rows below kept_rows; e, or s where SHIFTED
+// Tuned: TILE_M, TILE_N, VEC, BLOCK, TILE_K.
+#include "tiles/scores_panel.h"
+
+#if !defined(COLUMNS) || !defined(SHIFTED) || !defined(KEEP)
+#error "tiles/statistics_panel.cl: a macro is missing"
+#endif
+
+#define MAX_SB      256
+#define ROW_LANES   (PANELS * TILE_M * LANE_V)
+#define COL_LANES   (MAX_SB / TILE_N * 16 * TILE_V)
+#define PLUS_SIZE(x) (POSITIVES == 2 ? (x) : 1) // sums over positives exist only for labels
+#define PLUS_AT(x)   (POSITIVES == 2 ? (x) : 0)
+
+inline float row_total(const floatv *lanes)
+{
+    float q[16];
+    CHI_UNROLL for (int v = 0; v < LANE_V; v++)
+        vstorev(lanes[v], v, q);
+    return lane_tree(vload16(0, q));
+}
+
+// Sums of one column panel: 16 lanes of TILE_V vectors each.
+inline void column_totals(floatv *lanes, global float *to, const uint columns)
+{
+    for (uint w = 8; w; w /= 2)
+        for (uint l = 0; l < w; l++)
+            CHI_UNROLL for (int v = 0; v < TILE_V; v++)
+                lanes[l * TILE_V + v] += lanes[(l + w) * TILE_V + v];
+    float sums[TILE_N];
+    row_to_array(lanes, sums);
+    for (uint q = 0; q < min(columns, (uint)TILE_N); q++)
+        to[q] = sums[q];
+}
+
+kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void tiles_statistics(const uint first, const uint n, const uint m, const uint dim,
+                      const int shift,                        // where not SHIFTED
+                      const uint kept_rows,                   // where KEEP is 2
+                      global const float *restrict scalars,   // κ first
+                      global const float *restrict xp,        // row panels of x
+                      global const float *restrict yp,        // row panels of y, TILE_N wide
+                      global const float *restrict row_shift, // [n], where SHIFTED
+                      global const float *restrict col_shift, // [m padded], where SHIFTED
+                      global const int *restrict labels,      // [n padded], where POSITIVES is 2
+                      global float *restrict row_sums,        // [superblocks of m][n]
+                      global float *restrict col_sums,        // [superblocks of n][m]
+                      global float *restrict row_scores,      // the same of s over positives, where POSITIVES is 2
+                      global float *restrict positive,        // [n]
+                      global float *restrict kept)            // [n / BLOCK][m / BLOCK][BLOCK][BLOCK]
+{
+    const uint sb_n = superblock(n), sb_m = superblock(m);
+    const uint2 pair = pair_of(first + (uint)get_group_id(0), (m + sb_m - 1) / sb_m);
+    const uint i_first = pair.x * sb_n, i_end = min(n, i_first + sb_n);
+    const uint j_first = pair.y * sb_m, j_end = min(m, j_first + sb_m);
+    const float kappa = scalars[0];
+    floatv hold[HOLD_SIZE], row_lanes[ROW_LANES], col_lanes[COL_LANES];
+    floatv row_plus[PLUS_SIZE(ROW_LANES)], col_plus[PLUS_SIZE(COL_LANES)];
+    for (uint t = 0; t < COL_LANES; t++)
+        col_lanes[t] = col_plus[PLUS_AT(t)] = (floatv)(0.0f);
+
+    for (uint ib = i_first; ib < i_end; ib += BLOCK) {
+        const uint ib_end = min(i_end, ib + BLOCK);
+        const bool keep = KEEP == 1 || (KEEP == 2 && ib < kept_rows);
+        for (uint t = 0; t < ROW_LANES; t++)
+            row_lanes[t] = row_plus[PLUS_AT(t)] = (floatv)(0.0f);
+        for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
+            floatv *columns = col_lanes + (j0 - j_first) / TILE_N * 16 * TILE_V;
+            floatv *columns_plus = col_plus + PLUS_AT((j0 - j_first) / TILE_N * 16 * TILE_V);
+            global float *tile = kept + ((size_t)(ib / BLOCK) * ((m + BLOCK - 1) / BLOCK) + j0 / BLOCK) * BLOCK * BLOCK + j0 % BLOCK;
+            // One vector of scores of row i: its exponentials join both sums.
+#define SUM_VECTOR(s, i, v)                                                                        \
+    {                                                                                              \
+        floatv by_row, by_col;                                                                     \
+        if (SHIFTED) {                                                                             \
+            floatv whole, part;                                                                    \
+            exp_split_v(s, kappa, &whole, &part);                                                  \
+            by_row = scale_by_power_v(part, whole - (floatv)(row_shift[i]));                       \
+            by_col = COLUMNS ? scale_by_power_v(part, whole - vloadv(v, col_shift + j0)) : by_row; \
+        } else {                                                                                   \
+            by_row = by_col = exp_shifted_v(s, kappa, shift);                                      \
+        }                                                                                          \
+        if (keep)                                                                                  \
+            vstorev(SHIFTED ? s : by_row, v, tile + ((i)-ib) * BLOCK);                             \
+        row_lanes[((i)-ib) * LANE_V + v % LANE_V] += by_row;                                       \
+        if (COLUMNS)                                                                               \
+            columns[((i)&15) * TILE_V + v] += by_col;                                              \
+        if (POSITIVES == 2) {                                                                      \
+            const intv same = (vload_intv(v, labels + j0) == (intv)(labels[i])) & (s != (floatv)(-INFINITY)); \
+            const floatv plus = select((floatv)(0.0f), s, same);                                   \
+            row_plus[PLUS_AT(((i)-ib) * LANE_V + v % LANE_V)] += plus;                            \
+            columns_plus[PLUS_AT(((i)&15) * TILE_V + v)] += plus;                                 \
+        }                                                                                          \
+    }
+#define SUM_TILE(acc, i0)                                   \
+    MASK_TILE(acc, i0, ib_end, j0, n, m, positive)                  \
+    CHI_UNROLL for (int r = 0; r < TILE_M; r++)             \
+        if ((i0) + r < ib_end) {                            \
+            CHI_UNROLL for (int v = 0; v < TILE_V; v++)     \
+                SUM_VECTOR(acc[r][v], (i0) + r, v)          \
+        }
+            BLOCK_TILES(xp, yp, dim, ib, j0, hold, SUM_TILE)
+        }
+        for (uint i = ib; i < ib_end; i++) {
+            row_sums[(size_t)pair.y * n + i] = row_total(row_lanes + (i - ib) * LANE_V);
+            if (POSITIVES == 2)
+                row_scores[(size_t)pair.y * n + i] = row_total(row_plus + PLUS_AT((i - ib) * LANE_V));
+        }
+    }
+    if (!COLUMNS || (SYMMETRIC && pair.x == pair.y))
+        return;
+    global float *to = (SYMMETRIC ? row_sums : col_sums) + (size_t)pair.x * m;
+    for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
+        const uint t = (j0 - j_first) / TILE_N * 16 * TILE_V;
+        column_totals(col_lanes + t, to + j0, j_end - j0);
+        if (POSITIVES == 2)
+            column_totals(col_plus + PLUS_AT(t), row_scores + (size_t)pair.x * m + j0, j_end - j0);
+    }
+}
