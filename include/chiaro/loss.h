@@ -55,7 +55,7 @@ typedef struct chi_loss_args {
     chi_buffer *labels;             // [n] int32 ≥ 0, for SupCon
     chi_matrix log_scale;           // [1][1] log(1/τ) on the device; with options.learnt_temperature
     chi_matrix grad_x, grad_y;      // [n][dim], written (not added to); leave {0} if not wanted
-    chi_matrix grad_log_scale;      // [1][1] dL/dlog_scale; leave {0} if not wanted
+    chi_matrix grad_log_scale;      // [1][1] dL/dlog_scale, made from grad_x: ask for both; leave {0} if not wanted
     chi_matrix value;               // [1][1] the loss on the device; leave {0} if not wanted
 } chi_loss_args;
 

@@ -21,14 +21,16 @@ typedef enum chi_metric {
 typedef struct chi_similarity_options {
     chi_metric metric; // default: dot
     float scale;       // multiplies the metric; default: 1. Finite; may be negative.
-    size_t topk;       // largest k that chi_similarity_topk will be asked for; default: 0, none.
-                       // 1 … 1024
+    size_t topk;       // largest k that chi_similarity_topk will be asked for, up to 1024; default: 10
+    unsigned uses;     // which functions will be called, CHI_SIMILARITY_…; default: all. What is left
+                       // out is neither compiled nor given memory.
 } chi_similarity_options;
+enum { CHI_SIMILARITY_STORE = 1, CHI_SIMILARITY_LOGSUMEXP = 2, CHI_SIMILARITY_TOPK = 4, CHI_SIMILARITY_STATS = 8 };
 
 typedef struct chi_similarity chi_similarity;
 
-// Plans, compiles and allocates for n × m pairs of dim features. n, m or dim may be 0: every call
-// then succeeds at once (logsumexp −inf, topk index −1, no pairs counted).
+// Plans, compiles and allocates for n × m pairs of dim ≥ 1 features. n or m may be 0: every call then
+// succeeds at once (logsumexp −inf, topk index −1, no pairs counted).
 chi_status chi_similarity_create(chi_device *dev, size_t n, size_t m, size_t dim,
                                  const chi_similarity_options *options, chi_similarity **out);
 void chi_similarity_destroy(chi_similarity **sim);
@@ -40,14 +42,14 @@ chi_status chi_similarity_store(chi_similarity *sim, chi_matrix x, chi_matrix y,
 chi_status chi_similarity_logsumexp(chi_similarity *sim, chi_matrix x, chi_matrix y, chi_matrix row_lse);
 
 // The k best columns of each row: largest s first (smallest for squared Euclidean), ties by the lower index.
-// values [n][k] float, indices [n][k] int32 in its own buffer. k ≤ options.topk; where m < k the
+// values [n][k] float, indices [n][k] int32 in its own buffer. 1 ≤ k ≤ options.topk; where m < k the
 // rest is −inf (inf) and −1. NaN ranks below everything.
 chi_status chi_similarity_topk(chi_similarity *sim, chi_matrix x, chi_matrix y, size_t k,
                                chi_matrix values, chi_buffer *indices);
 
-// Over all n · m pairs. The histogram has `bins` equal bins over [low, high]; pairs outside are in
-// below and above, NaN in nan. Mean and variance are those of the finite-or-infinite pairs as IEEE
-// arithmetic gives them; with no pair all four are NaN. Waits.
+// Over all n · m pairs. The histogram has 1 … 1024 equal bins over [low, high]; pairs outside are in
+// below and above, NaN in nan. Mean, variance (divided by the number of pairs), minimum and maximum leave NaN
+// out; with no pair left all four are NaN. Waits.
 typedef struct chi_pair_stats {
     double mean, variance, minimum, maximum;
     uint64_t pairs, below, above, nan;

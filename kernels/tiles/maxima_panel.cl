@@ -18,6 +18,7 @@ inline floatv larger(const floatv a, const floatv b) { return select(a, b, (b > 
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void tiles_maxima(const uint first, const uint n, const uint m, const uint dim,
                   global const float *restrict xp, global const float *restrict yp,
+                  global const float *restrict x_norms, global const float *restrict y_norms, // where METRIC is 2 or 3
                   global float *restrict row_max, // [superblocks of m][n]
                   global float *restrict col_max, // [superblocks of n][m]
                   global float *restrict positive)
@@ -35,6 +36,7 @@ void tiles_maxima(const uint first, const uint n, const uint m, const uint dim,
             rows[t] = (floatv)(-INFINITY);
         for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
 #define MAX_TILE(acc, i0)                                                                                 \
+    METRIC_TILE(acc, i0, ib_end, j0, x_norms, y_norms)                                                            \
     MASK_TILE(acc, i0, ib_end, j0, n, m, positive)                                                                \
     CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                                           \
         if ((i0) + r < ib_end) {                                                                          \

@@ -10,14 +10,18 @@
 #define NORM_ROWS 8
 enum { FAULT_UNIT_ROWS = 1 }; // place in the device's fault words
 
+// As bits: NaN is above infinity, infinity above all numbers.
 inline float largest(global const float *row, const uint dim)
 {
-    float m = 0.0f;
-    for (uint k = 0; k < dim; k++) {
-        const float a = fabs(row[k]);
-        m = (a > m || is_nan(a)) ? a : m;
-    }
-    return m;
+    uint8 most = (uint8)(0);
+    uint k = 0;
+    for (; k + 8 <= dim; k += 8)
+        most = max(most, as_uint8(vload8(0, row + k)) & 0x7fffffffu);
+    const uint4 four = max(most.lo, most.hi);
+    uint m = max(max(four.x, four.y), max(four.z, four.w));
+    for (; k < dim; k++)
+        m = max(m, as_uint(row[k]) & 0x7fffffffu);
+    return as_float(m);
 }
 
 // A row that is not finite becomes NaN throughout.
@@ -33,7 +37,8 @@ inline void finish(const float m, const float f, const float ss, global float *f
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void tiles_norms(const uint n, const uint dim, const ulong offset, const uint stride,
-                        const uint unit,                 // 1: rows are claimed to be unit, 2: no claim, no change
+                        const uint unit,                 // 0 no; 1: rows are claimed to be unit; 2: no claim, no change;
+                                                         // 3: no change, inverse[i] = Σ x_k²
                         global const float *restrict x,  // [n][stride] from offset
                         global float *restrict factors,  // [n][2]
                         global float *restrict inverse,  // [n]
@@ -60,12 +65,12 @@ void tiles_norms(const uint n, const uint dim, const ulong offset, const uint st
             finish(m[r], f[r], ss[r], to, inverse + row0 + r);
             continue;
         }
-        const bool honest = unit == 2 || fabs(ss[r] - 1.0f) <= 1e-3f || !is_finite(ss[r]);
+        const bool honest = unit >= 2 || fabs(ss[r] - 1.0f) <= 1e-3f || !is_finite(ss[r]);
         if (!honest)
             faults[FAULT_UNIT_ROWS] = 1;
         to[0] = honest ? 1.0f : NAN;
         to[1] = 1.0f;
-        inverse[row0 + r] = 1.0f;
+        inverse[row0 + r] = unit == 3 ? ss[r] : 1.0f;
     }
 }
 

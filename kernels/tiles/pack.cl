@@ -11,35 +11,34 @@
 #error "tiles/pack.cl needs BLOCK"
 #endif
 
+// 8 rows × 8 columns, transposed in registers.
+inline void pack_square(global const float *x, const uint stride, global const float *factors, global float *to, const uint width)
+{
+    float8 t[8];
+    CHI_UNROLL for (uint r = 0; r < 8; r++)
+        t[r] = vload8(0, x + (size_t)r * stride) * factors[2 * r] * factors[2 * r + 1];
+#define COLUMN(s, k) \
+    vstore8((float8)(t[0].s, t[1].s, t[2].s, t[3].s, t[4].s, t[5].s, t[6].s, t[7].s), 0, to + (size_t)(k)*width);
+    COLUMN(s0, 0)
+    COLUMN(s1, 1)
+    COLUMN(s2, 2)
+    COLUMN(s3, 3)
+    COLUMN(s4, 4)
+    COLUMN(s5, 5)
+    COLUMN(s6, 6)
+    COLUMN(s7, 7)
+}
+
 inline void pack_panel(global const float *x, const uint rows, const uint dim, const uint stride, const uint width,
                        global const float *factors, global float *to)
 {
-    for (uint k0 = 0; k0 < dim; k0 += 8)
-        for (uint r = 0; r < width; r++) {
-            const uint steps = min(8u, dim - k0);
-            if (r >= rows) {
-                for (uint k = 0; k < steps; k++)
-                    to[(size_t)(k0 + k) * width + r] = 0.0f;
-                continue;
-            }
-            global const float *from = x + (size_t)r * stride + k0;
-            const float f = factors[2 * r], g = factors[2 * r + 1];
-            global float *at = to + (size_t)k0 * width + r;
-            if (steps == 8) {
-                const float8 t = vload8(0, from) * f * g;
-                at[0] = t.s0;
-                at[width] = t.s1;
-                at[2 * width] = t.s2;
-                at[3 * width] = t.s3;
-                at[4 * width] = t.s4;
-                at[5 * width] = t.s5;
-                at[6 * width] = t.s6;
-                at[7 * width] = t.s7;
-            } else {
-                for (uint k = 0; k < steps; k++)
-                    at[k * width] = from[k] * f * g;
-            }
-        }
+    const uint squares = rows / 8 * 8, whole = dim / 8 * 8;
+    for (uint k = 0; k < whole; k += 8)
+        for (uint r = 0; r < squares; r += 8)
+            pack_square(x + (size_t)r * stride + k, stride, factors + 2 * r, to + (size_t)k * width + r, width);
+    for (uint r = 0; r < width; r++)
+        for (uint k = r < squares ? whole : 0; k < dim; k++)
+            to[(size_t)k * width + r] = r < rows ? x[(size_t)r * stride + k] * factors[2 * r] * factors[2 * r + 1] : 0.0f;
 }
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))

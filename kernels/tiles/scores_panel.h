@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // tiles/scores_panel.h: the walk over score tiles that every panel pass shares, and what a pass leaves out.
-// Needs TILE_M, TILE_N, VEC, BLOCK, TILE_K (tuned), SYMMETRIC and POSITIVES (see tiles/statistics_panel.cl).
+// Needs TILE_M, TILE_N, VEC, BLOCK, TILE_K (tuned), SYMMETRIC and POSITIVES (see tiles/statistics_panel.cl), and
+// METRIC: 0 the product x · y; 1 its negative; 2 max(0, ‖x‖² + ‖y‖² − 2 x·y); 3 the negative of that.
 #include "core/panel.h"
 
-#if !defined(BLOCK) || !defined(TILE_K) || !defined(SYMMETRIC) || !defined(POSITIVES)
+#if !defined(BLOCK) || !defined(TILE_K) || !defined(SYMMETRIC) || !defined(POSITIVES) || !defined(METRIC)
 #error "tiles/scores_panel.h: a macro is missing"
 #endif
 
@@ -29,6 +30,24 @@
                 EPILOGUE(acc, (ib) + p * TILE_M)                                                        \
             }                                                                                           \
         }
+
+// Products of row i to what METRIC says.
+inline void apply_metric(floatv *row, const uint i, const uint j0, global const float *x_norms, global const float *y_norms)
+{
+    CHI_UNROLL for (int v = 0; v < TILE_V; v++) {
+        if (METRIC >= 2) {
+            const floatv d = fma((floatv)(-2.0f), row[v], (floatv)(x_norms[i]) + vloadv(v, y_norms + j0));
+            row[v] = select(d, (floatv)(0.0f), d < (floatv)(0.0f));
+        }
+        if (METRIC % 2)
+            row[v] = -row[v];
+    }
+}
+#define METRIC_TILE(acc, i0, row_end, j0, x_norms, y_norms)                   \
+    if (METRIC) {                                                             \
+        CHI_UNROLL for (int r = 0; r < TILE_M; r++)                           \
+            apply_metric(acc[r], min((i0) + r, (row_end)-1), j0, x_norms, y_norms); \
+    }
 
 // Superblocks (I, J) of a group, `across` of them a row; I ≤ J where y is x.
 inline uint2 pair_of(uint group, const uint across)

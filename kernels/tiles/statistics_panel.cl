@@ -57,6 +57,8 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
                       global const float *restrict row_shift, // [n], where SHIFTED
                       global const float *restrict col_shift, // [m padded], where SHIFTED
                       global const int *restrict labels,      // [n padded], where POSITIVES is 2
+                      global const float *restrict x_norms,   // [n], where METRIC is 2 or 3
+                      global const float *restrict y_norms,   // [m padded], the same
                       global float *restrict row_sums,        // [superblocks of m][n]
                       global float *restrict col_sums,        // [superblocks of n][m]
                       global float *restrict row_scores,      // the same of s over positives, where POSITIVES is 2
@@ -107,6 +109,7 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
         }                                                                                          \
     }
 #define SUM_TILE(acc, i0)                                   \
+    METRIC_TILE(acc, i0, ib_end, j0, x_norms, y_norms)      \
     MASK_TILE(acc, i0, ib_end, j0, n, m, positive)                  \
     CHI_UNROLL for (int r = 0; r < TILE_M; r++)             \
         if ((i0) + r < ib_end) {                            \

@@ -23,7 +23,7 @@ static uint64_t layout_bytes(const chi__tile *tile, size_t rows, size_t dim, int
 
 uint64_t chi__operand_bytes(const chi__tile *tile, size_t rows, size_t dim, int layouts)
 {
-    uint64_t bytes = 12ull * rows;
+    uint64_t bytes = 8ull * rows + 4ull * chi__padded(rows);
     for (int layout = CHI__LEFT; layout <= CHI__COLUMNS; layout *= 2)
         if (layouts & layout)
             bytes += layout_bytes(tile, rows, dim, layout);
@@ -41,7 +41,7 @@ chi_status chi__operand_create(chi_device *dev, const chi__tile *tile, size_t ro
     CHI_TRY_DONE(chi__kernel_get(dev, "tiles/pack.cl", "tiles_pack_rows", defines, &operand.pack_rows));
     CHI_TRY_DONE(chi__kernel_get(dev, "tiles/pack.cl", "tiles_pack_columns", defines, &operand.pack_columns));
     CHI_TRY_DONE(chi__scratch_create(dev, 8ull * rows, &operand.factors));
-    CHI_TRY_DONE(chi__scratch_create(dev, 4ull * rows, &operand.inverse));
+    CHI_TRY_DONE(chi_buffer_create(dev, 4ull * chi__padded(rows), &operand.inverse));
     for (int i = 0; i < 3; i++)
         if (layouts & (1 << i))
             CHI_TRY_DONE(chi__scratch_create(dev, layout_bytes(tile, rows, dim, 1 << i), place[i]));

@@ -66,8 +66,8 @@ static void choose_scheme(chi__passes *p, uint64_t keep_bytes)
 static chi_status get(chi__passes *p, const char *stem, const char *name, const char *extra, chi__kernel **out)
 {
     char tile[160], file[64], defines[400];
-    snprintf(defines, sizeof defines, "%s SYMMETRIC=%d COLUMNS=%d POSITIVES=%d SHIFTED=%d %s", chi__tile_defines(p->tile, tile),
-             p->pairs.symmetric, p->pairs.columns, p->pairs.positives, p->pairs.shifted, extra);
+    snprintf(defines, sizeof defines, "%s METRIC=%d SYMMETRIC=%d COLUMNS=%d POSITIVES=%d SHIFTED=%d %s",
+             chi__tile_defines(p->tile, tile), 2 * p->pairs.euclidean + p->pairs.negated, p->pairs.symmetric, p->pairs.columns, p->pairs.positives, p->pairs.shifted, extra);
     return chi__kernel_get(p->dev, chi__core_file(stem, p->tile, file), name, defines, out);
 }
 
@@ -180,8 +180,8 @@ static chi_status find_shifts(chi__passes *p, const chi__operand *x, const chi__
     const chi__pairs *pairs = &p->pairs;
     CHI_TRY(chi__run_groups(p->dev, &(chi__launch){
         .kernel = p->maxima, .local = { 1 },
-        .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), BUF(x->left), BUF(y->right), BUF(p->row_sums),
-                  BUF(p->col_sums), BUF(p->scores) },
+        .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), BUF(x->left), BUF(y->right), BUF(x->inverse),
+                  BUF(y->inverse), BUF(p->row_sums), BUF(p->col_sums), BUF(p->scores) },
     }, pair_groups(p), walk_flop(p)));
     CHI_TRY(run_shifts(p, pairs->n, p->row_parts, p->row_sums, p->row_shift));
     return p->col_shift ? run_shifts(p, pairs->m, p->col_parts, p->col_sums, p->col_shift) : CHI_OK;
@@ -197,7 +197,8 @@ chi_status chi__passes_forward(chi__passes *p, const chi__operand *x, const chi_
         .kernel = p->statistics, .local = { p->tile->wg_n, p->tile->wg_m },
         .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), I32(pairs->shift), U32(p->kept_rows),
                   BUF(p->scalars), BUF(x->left), BUF(y->right), BUF(p->row_shift), BUF(col_shift), BUF(p->labels),
-                  BUF(p->row_sums), BUF(p->col_sums), BUF(p->row_scores), BUF(p->scores), BUF(p->kept) },
+                  BUF(x->inverse), BUF(y->inverse), BUF(p->row_sums), BUF(p->col_sums), BUF(p->row_scores), BUF(p->scores),
+                  BUF(p->kept) },
     }, pair_groups(p), walk_flop(p));
 }
 

@@ -20,14 +20,19 @@ const char *chi__core_file(const char *stem, const chi__tile *tile, char *to);
 
 // ---- operands ----------------------------------------------------------------------------------
 // One matrix in the layouts that the passes read: row panels for scores, column panels for gradients.
-typedef enum chi__rows_are { CHI__ROWS_RAW = 0, CHI__ROWS_UNIT = 1, CHI__ROWS_AS_THEY_ARE = 2 } chi__rows_are;
+typedef enum chi__rows_are {
+    CHI__ROWS_RAW = 0,         // to be normalised
+    CHI__ROWS_UNIT = 1,        // claimed to be unit: checked
+    CHI__ROWS_AS_THEY_ARE = 2,
+    CHI__ROWS_SQUARED = 3,     // as they are, and `inverse` receives their squared norms
+} chi__rows_are;
 typedef struct chi__operand {
     chi_device *dev;
     const chi__tile *tile;
     size_t rows, dim;
     chi_matrix from;        // of the last pack
     chi_buffer *factors;    // [rows][2]: a row is multiplied by both
-    chi_buffer *inverse;    // [rows]: for the way back through the normalisation
+    chi_buffer *inverse;    // [rows padded]: for the way back through the normalisation, or squared norms
     chi_buffer *left;       // row panels TILE_M wide, or NULL
     chi_buffer *right;      // row panels TILE_N wide, or NULL
     chi_buffer *columns;    // column panels TILE_N wide, or NULL
@@ -48,6 +53,7 @@ typedef enum chi__weights { CHI__WEIGHTS_BOTH = 0, CHI__WEIGHTS_LABELS = 1, CHI_
 // Which pairs count, and what is wanted of them.
 typedef struct chi__pairs {
     size_t n, m, dim;
+    bool euclidean, negated; // s is the squared distance; s is negated
     bool symmetric;          // y is x: a row is no candidate of its own
     bool columns;            // column sums too
     chi__positives positives;
