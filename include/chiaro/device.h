@@ -57,6 +57,7 @@ typedef struct chi_device_info {
     size_t index;           // position in the listing, as in "#index"
     char selector[64];      // names this device and no other
     char name[128], vendor[128], driver[128], platform[128], version[128];
+    char pci[16];           // "0000:03:00.0", "" where unknown
     char type[16];          // "cpu", "gpu", "accelerator" or "other"
     unsigned units;         // compute units
     unsigned clock_mhz;

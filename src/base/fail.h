@@ -7,6 +7,14 @@
 
 struct chi_device;
 
+enum { CHI__SENTENCE = 1024 }; // bytes of the longest sentence
+
+// What a device is to this layer: its first member (src/device/cl.h).
+typedef struct chi__voice {
+    chi_log log;
+    char error[CHI__SENTENCE]; // the first failure's sentence, "" for none
+} chi__voice;
+
 // Where sentences go before a device exists, or without one. Copied by value into each device.
 extern const chi_log chi__default_log;
 
