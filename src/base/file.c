@@ -89,8 +89,12 @@ chi_status chi__file_load(const char *path, uint64_t limit, char **out, size_t *
 chi_status chi__writer_open(const char *path, bool sync, chi__writer *out)
 {
     chi__writer writer = { .sync = sync };
+    struct stat facts;
     if (strlen(path) >= sizeof writer.path)
         return fail_errno("write", path, ENAMETOOLONG);
+    // The rename would put a file in the place of a device or a FIFO.
+    if (stat(path, &facts) == 0 && !S_ISREG(facts.st_mode))
+        return chi__fail(NULL, CHI_ERR_FILE, "%s: cannot write: not a regular file", path);
     strcpy(writer.path, path);
     snprintf(writer.temp, sizeof writer.temp, "%s.XXXXXX", path);
     const int number = mkostemp(writer.temp, O_CLOEXEC);

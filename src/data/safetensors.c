@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+// safetensors.c: reading safetensors files. Header: include/chiaro/data.h. Writing, and what the
+// checksums cover: src/data/safetensors_write.c.
+//
+// Layout: 8 bytes of header length (little endian), a JSON object, the tensors' bytes. Every number of
+// the header is checked against the file before anything of its size is allocated.
+#include "safetensors.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../base/memory.h"
+
+static chi_status read_header(chi__file *file, char **json, uint64_t *length)
+{
+    unsigned char raw[8];
+    if (file->bytes < sizeof raw)
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: %" PRIu64 " bytes are too few for a safetensors file",
+                         file->path, file->bytes);
+    CHI_TRY(chi__file_read(file, 0, raw, sizeof raw));
+    uint64_t n = 0;
+    for (int i = 7; i >= 0; i--)
+        n = n << 8 | raw[i];
+    if (n < 2 || n > file->bytes - sizeof raw || n > CHI__SAFETENSORS_MAX_HEADER)
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: a header of %" PRIu64 " bytes in a file of %" PRIu64
+                         " (2 to %d are allowed): not safetensors", file->path, n, file->bytes,
+                         CHI__SAFETENSORS_MAX_HEADER);
+    char *text = chi__alloc((size_t)n, 1);
+    if (!text)
+        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for a header of %" PRIu64 " bytes", file->path, n);
+    const chi_status st = chi__file_read(file, sizeof raw, text, n);
+    if (st != CHI_OK) {
+        chi__free(text);
+        return st;
+    }
+    *json = text;
+    *length = n;
+    return CHI_OK;
+}
+
+// jansson refuses duplicate names, NUL in text and bad UTF-8 for us.
+static chi_status parse_header(const chi__file *file, const char *text, uint64_t length, json_t **root)
+{
+    json_error_t error;
+    if (text[0] != '{')
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: offset 8: the header does not begin with '{'", file->path);
+    *root = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &error);
+    if (!*root)
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: offset %d: %s", file->path, 8 + error.position, error.text);
+    return CHI_OK;
+}
+
+static chi_status read_metadata(const chi__file *file, json_t *object, chi_tensors *to)
+{
+    const char *key;
+    json_t *value;
+    if (!object)
+        return CHI_OK;
+    if (!json_is_object(object))
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: __metadata__ is no object", file->path);
+    const size_t pairs = json_object_size(object);
+    to->keys = chi__alloc(pairs, sizeof *to->keys);
+    to->values = chi__alloc(pairs, sizeof *to->values);
+    if (!to->keys || !to->values)
+        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu metadata pairs", file->path, pairs);
+    json_object_foreach(object, key, value) {
+        if (!json_is_string(value))
+            return chi__fail(NULL, CHI_ERR_FORMAT, "%s: metadata %.200s is no text", file->path, key);
+        to->keys[to->pairs] = chi__copy_text(key);
+        to->values[to->pairs] = chi__copy_text(json_string_value(value));
+        to->pairs++;
+        if (!to->keys[to->pairs - 1] || !to->values[to->pairs - 1])
+            return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for metadata", file->path);
+    }
+    return CHI_OK;
+}
+
+static bool size_of(const json_t *value, uint64_t *out)
+{
+    if (!json_is_integer(value) || json_integer_value(value) < 0)
+        return false;
+    *out = (uint64_t)json_integer_value(value);
+    return true;
+}
+
+static chi_status read_shape(const chi__file *file, const char *name, const json_t *shape, chi_tensor *t)
+{
+    if (!json_is_array(shape) || json_array_size(shape) > CHI__MAX_DIMS)
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: tensor %s: the shape is no list of at most %d sizes",
+                         file->path, name, CHI__MAX_DIMS);
+    t->dims = json_array_size(shape);
+    for (size_t d = 0; d < t->dims; d++) {
+        uint64_t side;
+        if (!size_of(json_array_get(shape, d), &side) || side > SIZE_MAX)
+            return chi__fail(NULL, CHI_ERR_FORMAT, "%s: tensor %s: side %zu is no size", file->path, name, d);
+        t->shape[d] = (size_t)side;
+    }
+    return CHI_OK;
+}
+
+// One entry of the header into t and its extent; nothing is allocated.
+static chi_status read_entry(const chi__file *file, const char *name, const json_t *entry, chi_tensor *t,
+                             chi__extent *at)
+{
+    uint64_t bytes;
+    if (name[0] == 0 || strlen(name) >= sizeof t->name)
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: a tensor's name has %zu bytes (1 to %zu are allowed)",
+                         file->path, strlen(name), sizeof t->name - 1);
+    memcpy(t->name, name, strlen(name) + 1);
+    const json_t *offsets = json_object_get(entry, "data_offsets");
+    const char *type = json_string_value(json_object_get(entry, "dtype"));
+    if (json_object_size(entry) != 3 || !type || json_array_size(offsets) != 2)
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: tensor %s: not exactly dtype, shape and two data_offsets",
+                         file->path, name);
+    if (!chi__type_of_name(type, &t->type))
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: tensor %s: unknown dtype %.32s", file->path, name, type);
+    CHI_TRY(read_shape(file, name, json_object_get(entry, "shape"), t));
+    if (!size_of(json_array_get(offsets, 0), &at->begin) || !size_of(json_array_get(offsets, 1), &at->end) ||
+        at->end < at->begin)
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: tensor %s: data_offsets are no range", file->path, name);
+    if (!chi__tensor_size(t->type, t->shape, t->dims, &t->count, &bytes) || bytes != at->end - at->begin)
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: tensor %s: %s and its shape do not fit data_offsets %" PRIu64
+                         " to %" PRIu64, file->path, name, type, at->begin, at->end);
+    return CHI_OK;
+}
+
+static int by_begin(const void *a, const void *b)
+{
+    const chi__extent *x = a, *y = b;
+    if (x->begin != y->begin)
+        return x->begin < y->begin ? -1 : 1;
+    return x->end < y->end ? -1 : x->end > y->end;
+}
+
+// Sorted, the extents must touch: no overlap, no gap, and the last ends where the file does.
+static chi_status check_extents(const chi__file *file, chi__extent *extents, const chi_tensors *tensors, uint64_t bytes)
+{
+    uint64_t reached = 0;
+    qsort(extents, tensors->count, sizeof *extents, by_begin);
+    for (size_t i = 0; i < tensors->count; i++) {
+        if (extents[i].begin != reached)
+            return chi__fail(NULL, CHI_ERR_FORMAT, "%s: tensor %s begins at %" PRIu64 " where %" PRIu64
+                             " was due: tensors %s", file->path, tensors->items[extents[i].item].name,
+                             extents[i].begin, reached, extents[i].begin < reached ? "overlap" : "leave a gap");
+        reached = extents[i].end;
+    }
+    if (reached != bytes)
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: the tensors end at %" PRIu64 " of %" PRIu64
+                         " bytes after the header: %s", file->path, reached, bytes,
+                         reached > bytes ? "the file is cut short" : "the file holds more");
+    return CHI_OK;
+}
+
+static chi_status read_payload(chi__file *file, const json_t *metadata, const chi__extent *extents, uint64_t start,
+                               chi_tensors *tensors)
+{
+    for (size_t i = 0; i < tensors->count; i++) {
+        chi_tensor *t = &tensors->items[extents[i].item];
+        CHI_TRY(chi__tensor_allocate(t, file->path));
+        CHI_TRY(chi__file_read(file, start + extents[i].begin, t->bytes, extents[i].end - extents[i].begin));
+        CHI_TRY(chi__checksum_verify(file->path, metadata, t));
+        if (!chi__host_is_little())
+            chi__swap_bytes(t->bytes, t->count, chi_type_bytes(t->type));
+    }
+    return CHI_OK;
+}
+
+static chi_status read_tensors(chi__file *file, json_t *root, uint64_t start, chi_tensors *to)
+{
+    chi_status st = CHI_OK;
+    const char *name;
+    json_t *entry;
+    json_t *metadata = json_object_get(root, CHI__METADATA);
+    CHI_TRY(read_metadata(file, metadata, to));
+    const size_t entries = json_object_size(root);
+    chi__extent *extents = chi__alloc(entries, sizeof *extents);
+    to->items = chi__alloc(entries, sizeof *to->items);
+    if (!extents || !to->items) {
+        st = chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu tensors", file->path, entries);
+        goto done;
+    }
+    json_object_foreach(root, name, entry) {
+        if (strcmp(name, CHI__METADATA) == 0)
+            continue;
+        extents[to->count].item = to->count;
+        CHI_TRY_DONE(read_entry(file, name, entry, &to->items[to->count], &extents[to->count]));
+        to->count++;
+    }
+    CHI_TRY_DONE(check_extents(file, extents, to, file->bytes - start));
+    CHI_TRY_DONE(chi__checksum_verify_header(file->path, metadata, to));
+    CHI_TRY_DONE(read_payload(file, metadata, extents, start, to));
+done:
+    chi__free(extents);
+    return st;
+}
+
+chi_status chi_safetensors_read(const char *path, chi_tensors *out)
+{
+    chi__file file = { 0 };
+    chi_tensors tensors = { 0 };
+    char *text = NULL;
+    uint64_t length = 0;
+    json_t *root = NULL;
+    chi_status st;
+    if (!path || !out)
+        return chi__fail(NULL, CHI_ERR_ARGUMENT, "safetensors_read: no path or no place for the result");
+    CHI_TRY(chi__file_open(path, &file));
+    CHI_TRY_DONE(read_header(&file, &text, &length));
+    CHI_TRY_DONE(parse_header(&file, text, length, &root));
+    CHI_TRY_DONE(read_tensors(&file, root, 8 + length, &tensors));
+    *out = tensors;
+done:
+    if (st != CHI_OK)
+        chi_tensors_free(&tensors);
+    json_decref(root);
+    chi__free(text);
+    chi__file_close(&file);
+    return st;
+}
+
+const chi_tensor *chi_tensors_find(const chi_tensors *tensors, const char *name)
+{
+    for (size_t i = 0; i < tensors->count; i++)
+        if (strcmp(tensors->items[i].name, name) == 0)
+            return &tensors->items[i];
+    return NULL;
+}
+
+const char *chi_tensors_metadata(const chi_tensors *tensors, const char *key)
+{
+    for (size_t i = 0; i < tensors->pairs; i++)
+        if (strcmp(tensors->keys[i], key) == 0)
+            return tensors->values[i];
+    return NULL;
+}
+
+void chi_tensors_free(chi_tensors *tensors)
+{
+    if (!tensors)
+        return;
+    for (size_t i = 0; i < tensors->count; i++)
+        chi_tensor_free(&tensors->items[i]);
+    for (size_t i = 0; i < tensors->pairs; i++) {
+        chi__free(tensors->keys[i]);
+        chi__free(tensors->values[i]);
+    }
+    chi__free(tensors->items);
+    chi__free(tensors->keys);
+    chi__free(tensors->values);
+    memset(tensors, 0, sizeof *tensors);
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// tensor.c: tensors in host memory: types, sizes, conversions. Header: include/chiaro/data.h; the
+// readers that make them are the other files of this folder.
+#include "tensor.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "../base/hash.h"
+#include "../base/memory.h"
+
+static const struct { const char *name; size_t bytes; } types[] = {
+    [CHI_TYPE_F32] = { "F32", 4 }, [CHI_TYPE_F64] = { "F64", 8 },   [CHI_TYPE_F16] = { "F16", 2 },
+    [CHI_TYPE_BF16] = { "BF16", 2 }, [CHI_TYPE_U8] = { "U8", 1 },   [CHI_TYPE_I8] = { "I8", 1 },
+    [CHI_TYPE_U16] = { "U16", 2 }, [CHI_TYPE_I16] = { "I16", 2 },   [CHI_TYPE_U32] = { "U32", 4 },
+    [CHI_TYPE_I32] = { "I32", 4 }, [CHI_TYPE_U64] = { "U64", 8 },   [CHI_TYPE_I64] = { "I64", 8 },
+    [CHI_TYPE_BOOL] = { "BOOL", 1 },
+};
+enum { TYPES = sizeof types / sizeof types[0] };
+
+size_t chi_type_bytes(chi_type type) { return (unsigned)type < TYPES ? types[type].bytes : 0; }
+const char *chi_type_name(chi_type type) { return (unsigned)type < TYPES ? types[type].name : "?"; }
+
+bool chi__type_of_name(const char *name, chi_type *out)
+{
+    for (unsigned t = 0; t < TYPES; t++) {
+        if (strcmp(name, types[t].name) == 0) {
+            *out = (chi_type)t;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool chi__tensor_size(chi_type type, const size_t *shape, size_t dims, size_t *count, uint64_t *bytes)
+{
+    uint64_t elements = 1, total = 0;
+    // A zero hides an overflow of the other sides from the product, and such a shape is a lie all the same.
+    for (size_t d = 0; d < dims; d++)
+        if (!chi__mul(elements, shape[d] ? shape[d] : 1, &elements))
+            return false;
+    if (!chi__mul(elements, chi_type_bytes(type), &total) || total > PTRDIFF_MAX)
+        return false;
+    for (size_t d = 0; d < dims; d++)
+        if (shape[d] == 0)
+            elements = total = 0;
+    *count = (size_t)elements;
+    *bytes = total;
+    return true;
+}
+
+chi_status chi__tensor_allocate(chi_tensor *t, const char *path)
+{
+    t->bytes = chi__alloc(t->count, chi_type_bytes(t->type));
+    if (!t->bytes)
+        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu elements of %s", path, t->count,
+                         chi_type_name(t->type));
+    return CHI_OK;
+}
+
+void chi_tensor_free(chi_tensor *tensor)
+{
+    if (!tensor)
+        return;
+    chi__free(tensor->bytes);
+    memset(tensor, 0, sizeof *tensor);
+}
+
+void chi__swap_bytes(void *bytes, size_t count, size_t element_bytes)
+{
+    unsigned char *p = bytes;
+    for (size_t i = 0; i < count; i++, p += element_bytes) {
+        for (size_t a = 0, b = element_bytes - 1; a < b; a++, b--) {
+            const unsigned char keep = p[a];
+            p[a] = p[b];
+            p[b] = keep;
+        }
+    }
+}
+
+uint64_t chi_hash(uint64_t hash, const void *bytes, size_t count) { return chi__hash(hash, bytes, count); }
+
+// ---- conversions -----------------------------------------------------------------------------
+
+static double half_value(uint16_t bits)
+{
+    const int exponent = bits >> 10 & 31, fraction = bits & 1023;
+    double v;
+    if (exponent == 31)
+        v = fraction ? (double)NAN : (double)INFINITY;
+    else
+        v = exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+    return bits & 0x8000 ? -v : v;
+}
+
+static double brain_value(uint16_t bits)
+{
+    const uint32_t wide = (uint32_t)bits << 16;
+    float v;
+    memcpy(&v, &wide, sizeof v);
+    return (double)v;
+}
+
+// Element i as a double: exact for all types but 64-bit integers, which the integer path below reads.
+static double element(const chi_tensor *t, size_t i)
+{
+    switch (t->type) {
+    case CHI_TYPE_F32: return (double)((const float *)t->bytes)[i];
+    case CHI_TYPE_F64: return ((const double *)t->bytes)[i];
+    case CHI_TYPE_F16: return half_value(((const uint16_t *)t->bytes)[i]);
+    case CHI_TYPE_BF16: return brain_value(((const uint16_t *)t->bytes)[i]);
+    case CHI_TYPE_U8: return ((const uint8_t *)t->bytes)[i];
+    case CHI_TYPE_I8: return ((const int8_t *)t->bytes)[i];
+    case CHI_TYPE_U16: return ((const uint16_t *)t->bytes)[i];
+    case CHI_TYPE_I16: return ((const int16_t *)t->bytes)[i];
+    case CHI_TYPE_U32: return ((const uint32_t *)t->bytes)[i];
+    case CHI_TYPE_I32: return ((const int32_t *)t->bytes)[i];
+    case CHI_TYPE_U64: return (double)((const uint64_t *)t->bytes)[i];
+    case CHI_TYPE_I64: return (double)((const int64_t *)t->bytes)[i];
+    case CHI_TYPE_BOOL: return ((const uint8_t *)t->bytes)[i] != 0;
+    }
+    return (double)NAN;
+}
+
+// Puts `block`, converted elements, in place of the tensor's.
+static void replace(chi_tensor *t, chi_type type, void *block)
+{
+    chi__free(t->bytes);
+    t->bytes = block;
+    t->type = type;
+}
+
+chi_status chi_tensor_to_f32(chi_tensor *tensor)
+{
+    if (!tensor || !tensor->bytes)
+        return chi__fail(NULL, CHI_ERR_ARGUMENT, "tensor_to_f32: no tensor");
+    if (tensor->type == CHI_TYPE_F32)
+        return CHI_OK;
+    float *to = chi__alloc(tensor->count, sizeof *to);
+    if (!to)
+        return chi__fail(NULL, CHI_ERR_MEMORY, "tensor_to_f32: no memory for %zu floats", tensor->count);
+    for (size_t i = 0; i < tensor->count; i++) {
+        if (tensor->type == CHI_TYPE_I64) // straight from the integer: one rounding, not two
+            to[i] = (float)((const int64_t *)tensor->bytes)[i];
+        else if (tensor->type == CHI_TYPE_U64)
+            to[i] = (float)((const uint64_t *)tensor->bytes)[i];
+        else
+            to[i] = (float)element(tensor, i);
+    }
+    replace(tensor, CHI_TYPE_F32, to);
+    return CHI_OK;
+}
+
+chi_status chi_tensor_to_i32(chi_tensor *tensor)
+{
+    if (!tensor || !tensor->bytes)
+        return chi__fail(NULL, CHI_ERR_ARGUMENT, "tensor_to_i32: no tensor");
+    if (tensor->type == CHI_TYPE_I32)
+        return CHI_OK;
+    int32_t *to = chi__alloc(tensor->count, sizeof *to);
+    if (!to)
+        return chi__fail(NULL, CHI_ERR_MEMORY, "tensor_to_i32: no memory for %zu integers", tensor->count);
+    for (size_t i = 0; i < tensor->count; i++) {
+        // 64-bit integers lose low bits here only beyond 2^53, far outside of what is accepted.
+        const double v = element(tensor, i);
+        if (!(v >= INT32_MIN && v <= INT32_MAX) || v != floor(v)) {
+            chi__free(to);
+            return chi__fail(NULL, CHI_ERR_FORMAT, "tensor%s%s: element %zu is %.17g, not a 32-bit integer",
+                             tensor->name[0] ? " " : "", tensor->name, i, v);
+        }
+        to[i] = (int32_t)v;
+    }
+    replace(tensor, CHI_TYPE_I32, to);
+    return CHI_OK;
+}
