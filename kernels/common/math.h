@@ -122,3 +122,32 @@ inline float log1p_scaled(const float q, const float k)
     const float v = scale_by_power(q, k), u = 1.0f + v;
     return u == 1.0f ? v : fma(v - (u - 1.0f), recip(u), log_of(u));
 }
+
+// erf within 1 ulp: x + x P(x²) below 1, 1 − e^−Q(|x|) up to 4; P and Q are least-squares fits.
+inline float erf_of(const float x)
+{
+    const float a = fabs(x);
+    if (a >= 4.0f)
+        return x < 0.0f ? -1.0f : 1.0f;
+    if (a < 1.0f) {
+        const float z = a * a;
+        float p = fma(-0x1.466e66p-17f, z, 0x1.d975dap-14f);
+        p = fma(p, z, -0x1.bcfa2ep-11f);
+        p = fma(p, z, 0x1.562e3cp-8f);
+        p = fma(p, z, -0x1.b82a26p-6f);
+        p = fma(p, z, 0x1.ce2f0ep-4f);
+        p = fma(p, z, -0x1.812746p-2f);
+        p = fma(p, z, 0x1.06eba8p-3f);
+        return fma(p, x, x);
+    }
+    float q = fma(-0x1.773c38p-22f, a, 0x1.bf6ad6p-16f);
+    q = fma(q, a, -0x1.eeb3a2p-12f);
+    q = fma(q, a, 0x1.1a6242p-8f);
+    q = fma(q, a, -0x1.a0994cp-6f);
+    q = fma(q, a, 0x1.bd43cap-4f);
+    q = fma(q, a, 0x1.4416cap-1f);
+    q = fma(q, a, 0x1.2133p+0f);
+    q = fma(q, a, -0x1.b5ce2ap-13f);
+    const float y = 1.0f - exp_of(-q);
+    return is_nan(x) ? x : x < 0.0f ? -y : y;
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// encoder/batch_norm.cl: batch norm, with the ReLU that follows it, forward and backward; sums over positions by channel.
+// Host: src/encoder/batch_norm.c. Reference: src/ref/layers.c. Ioffe & Szegedy 2015 (arXiv 1502.03167), algorithm 1.
+//
+//   mean = Σ x / n,  var = Σ (x − mean)² / n,  inv = 1 / √(var + ε),  x̂ = (x − mean) inv,  y = γ x̂ + β
+//   dβ = Σ g,  dγ = Σ g x̂,  dx = γ inv (g − dβ / n − x̂ dγ / n),  g = dy where y > 0 if a ReLU follows
+// A sum over positions: superblocks, 16 lanes by position mod 16, halving tree. A group owns one superblock, and walks
+// the channels 16 at a time, a lane a vector.
+#include "encoder/place.h"
+
+#define LANES 16
+
+// What is summed: 0 x; 1 (x − mean)²; 2 g and g x̂ (grad of a batch norm).
+typedef struct terms {
+    global const float *mean, *inverse, *gamma, *beta;
+    uint kind, relu;
+} terms;
+
+inline float16 unit_of(const terms *t, const float16 x, const uint c, const uint count)
+{
+    return (x - load_channels(t->mean + c, count)) * load_channels(t->inverse + c, count);
+}
+
+// dy where the ReLU let y through.
+inline float16 through_relu(const terms *t, const float16 unit, const float16 grad, const uint c, const uint count)
+{
+    if (!t->relu)
+        return grad;
+    const float16 y = fma(unit, load_channels(t->gamma + c, count), load_channels(t->beta + c, count));
+    return select((float16)(0.0f), grad, y > (float16)(0.0f));
+}
+
+inline float16 lane_tree_v(float16 *lanes)
+{
+    for (uint w = 8; w; w /= 2)
+        for (uint l = 0; l < w; l++)
+            lanes[l] = lanes[l] + lanes[l + w];
+    return lanes[0];
+}
+
+kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void encoder_channel_sums(const uint first, const uint count, const uint kind, const uint relu,
+                          const uint rows, const uint cols, const uint channels,
+                          const uint x_image, const uint x_row, const uint x_base,
+                          const uint g_image, const uint g_row, const uint g_base,
+                          global const float *restrict x, global const float *restrict grad,
+                          global const float *restrict mean, global const float *restrict inverse,
+                          global const float *restrict gamma, global const float *restrict beta,
+                          global float *restrict sums,    // [superblock][channels]
+                          global float *restrict products) // the same, kind 2
+{
+    const uint block = first + (uint)get_group_id(0), sb = superblock(count), p0 = block * sb, end = min(count, p0 + sb);
+    const layout x_at = { rows, cols, channels, x_image, x_row, x_base }, g_at = { rows, cols, channels, g_image, g_row, g_base };
+    const terms t = { mean, inverse, gamma, beta, kind, relu };
+    for (uint c = 0; c < channels; c += 16) {
+        const uint here = channels - c;
+        float16 sum[LANES], product[LANES];
+        for (uint l = 0; l < LANES; l++)
+            sum[l] = product[l] = (float16)(0.0f);
+        for (uint p = p0; p < end; p += LANES)
+            for (uint l = 0; l < LANES && p + l < end; l++) {
+                const float16 v = load_channels(x + place(&x_at, p + l) + c, here);
+                if (kind == 0) {
+                    sum[l] += v;
+                } else if (kind == 1) {
+                    const float16 d = v - load_channels(mean + c, here);
+                    sum[l] = fma(d, d, sum[l]);
+                } else {
+                    const float16 unit = unit_of(&t, v, c, here);
+                    const float16 g = through_relu(&t, unit, load_channels(grad + place(&g_at, p + l) + c, here), c, here);
+                    sum[l] += g;
+                    product[l] = fma(g, unit, product[l]);
+                }
+            }
+        store_channels(lane_tree_v(sum), sums + (size_t)block * channels + c, here);
+        if (kind == 2)
+            store_channels(lane_tree_v(product), products + (size_t)block * channels + c, here);
+    }
+}
+
+inline float channel_total(global const float *sums, const uint parts, const uint channels, const uint c)
+{
+    float total = sums[c];
+    for (uint s = 1; s < parts; s++)
+        total = total + sums[(size_t)s * channels + c];
+    return total;
+}
+
+// step 0: the mean. step 1: inv, and the running statistics (unbiased: var · correction). step 2: evaluation, from the
+// running statistics. One work-item a channel.
+kernel void encoder_batch_statistics(const uint channels, const uint parts, const uint step, const float by_count,
+                                     const float epsilon, const float momentum, const float correction,
+                                     global const float *restrict sums, global float *restrict mean, global float *restrict inverse,
+                                     global float *restrict running_mean, global float *restrict running_var)
+{
+    const uint c = (uint)get_global_id(0);
+    if (c >= channels)
+        return;
+    if (step == 2) {
+        mean[c] = running_mean[c];
+        inverse[c] = rsqrt_of(running_var[c] + epsilon);
+    } else if (step == 0) {
+        mean[c] = channel_total(sums, parts, channels, c) * by_count;
+    } else {
+        const float var = channel_total(sums, parts, channels, c) * by_count;
+        inverse[c] = rsqrt_of(var + epsilon);
+        running_mean[c] = fma(momentum, mean[c], (1.0f - momentum) * running_mean[c]);
+        running_var[c] = fma(momentum, var * correction, (1.0f - momentum) * running_var[c]);
+    }
+}
+
+// Positions of one group. The walk is over memory: little to compute.
+#define POSITIONS 64
+
+kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void encoder_batch_norm(const uint first, const uint count, const uint relu, const uint rows, const uint cols, const uint channels,
+                        const uint x_image, const uint x_row, const uint x_base,
+                        const uint y_image, const uint y_row, const uint y_base,
+                        global const float *restrict x,
+                        global const float *restrict mean, global const float *restrict inverse,
+                        global const float *restrict gamma, global const float *restrict beta, global float *restrict y)
+{
+    const uint p0 = (first + (uint)get_group_id(0)) * POSITIONS, end = min(count, p0 + POSITIONS);
+    const layout x_at = { rows, cols, channels, x_image, x_row, x_base }, y_at = { rows, cols, channels, y_image, y_row, y_base };
+    const terms t = { mean, inverse, gamma, beta, 0, relu };
+    for (uint p = p0; p < end; p++) {
+        global const float *from = x + place(&x_at, p);
+        global float *to = y + place(&y_at, p);
+        for (uint c = 0; c < channels; c += 16) {
+            const uint here = channels - c;
+            const float16 unit = unit_of(&t, load_channels(from + c, here), c, here);
+            const float16 v = fma(unit, load_channels(gamma + c, here), load_channels(beta + c, here));
+            store_channels(relu ? select(v, (float16)(0.0f), v < (float16)(0.0f)) : v, to + c, here);
+        }
+    }
+}
+
+// γ inv g in evaluation (`frozen`): the statistics are constants then.
+kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void encoder_batch_norm_grad(const uint first, const uint count, const uint relu, const uint frozen, const float by_count,
+                             const uint rows, const uint cols, const uint channels,
+                             const uint x_image, const uint x_row, const uint x_base,
+                             const uint g_image, const uint g_row, const uint g_base,
+                             const uint d_image, const uint d_row, const uint d_base,
+                             global const float *restrict x, global const float *restrict grad,
+                             global const float *restrict mean, global const float *restrict inverse,
+                             global const float *restrict gamma, global const float *restrict beta,
+                             global const float *restrict sums, global const float *restrict products, // dβ, dγ of this pass
+                             global float *restrict to)
+{
+    const uint p0 = (first + (uint)get_group_id(0)) * POSITIONS, end = min(count, p0 + POSITIONS);
+    const layout x_at = { rows, cols, channels, x_image, x_row, x_base }, g_at = { rows, cols, channels, g_image, g_row, g_base };
+    const layout d_at = { rows, cols, channels, d_image, d_row, d_base };
+    const terms t = { mean, inverse, gamma, beta, 2, relu };
+    for (uint p = p0; p < end; p++) {
+        global const float *from = x + place(&x_at, p), *g_from = grad + place(&g_at, p);
+        global float *at = to + place(&d_at, p);
+        for (uint c = 0; c < channels; c += 16) {
+            const uint here = channels - c;
+            const float16 unit = unit_of(&t, load_channels(from + c, here), c, here);
+            const float16 g = through_relu(&t, unit, load_channels(g_from + c, here), c, here);
+            const float16 g_mean = load_channels(sums + c, here) * by_count;
+            const float16 p_mean = load_channels(products + c, here) * by_count;
+            const float16 d = frozen ? g : fma(-unit, p_mean, g - g_mean);
+            store_channels(load_channels(gamma + c, here) * load_channels(inverse + c, here) * d, at + c, here);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// encoder/conv_panel.cl: convolutions as implicit matrix products: forward, and the gradient of the input.
+// Host: src/encoder/conv.c. Reference: src/ref/layers.c.
+//
+// Forward: out[position][o] = Σ over (kh, kw, c) of in[position · stride + (kh, kw)][c] · w[o][kh][kw][c] + bias[o].
+// Input gradient: the same walk over positions of one parity class, whose taps are those that reach it, ascending.
+// A group owns POSITIONS output positions of one channel group. Patches are never copied: the left operand is read
+// through one offset a position, the input's zero border standing for the padding (its zeros are added, not skipped,
+// which changes nothing while weights are finite). One fma chain an output, the bias added once afterwards.
+// Tuned: TILE_M, TILE_N, VEC.
+#include "core/panel.h"
+
+#define POSITIONS (TILE_M * 8)
+
+// Where position p = (image, row, column) lies.
+typedef struct places { uint rows, cols, image, row, col, base; } places;
+inline uint place_of(const places *at, const uint p)
+{
+    const uint c = p % at->cols, r = p / at->cols % at->rows, b = p / at->cols / at->rows;
+    return at->base + b * at->image + r * at->row + c * at->col;
+}
+
+inline void put(const floatv *row, global float *to, const uint columns, const uint with_bias, global const float *bias)
+{
+    float all[TILE_N];
+    if (columns >= TILE_N) {
+        CHI_UNROLL for (int v = 0; v < TILE_V; v++)
+            vstorev(with_bias ? row[v] + vloadv(v, bias) : row[v], v, to);
+        return;
+    }
+    row_to_array(row, all);
+    for (uint q = 0; q < columns; q++)
+        to[q] = with_bias ? all[q] + bias[q] : all[q];
+}
+
+#define PATCH(r, k) patch[from[r] + (k)]
+
+kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void encoder_conv(const uint first, const uint count,              // positions
+                  const uint rows, const uint cols,                // of one image
+                  const uint in_image, const uint in_row, const uint in_col, const uint in_base,
+                  const uint out_image, const uint out_row, const uint out_col, const uint out_base,
+                  const uint depth,                                // channels summed over, of one group
+                  const uint taps, const uint all_taps, const uint tap_base,
+                  const uint width,                                // channels written, of one group
+                  const uint groups, const uint with_bias,
+                  global const int *restrict table,                // [taps][2]: step in the input, place in the weights
+                  global const float *restrict in,
+                  global const float *restrict weights,            // [group][panel of TILE_N][all_taps][depth][TILE_N]
+                  global const float *restrict bias,               // [groups · width]
+                  global float *restrict out)
+{
+    const uint id = first + (uint)get_group_id(0), group = id % groups, p0 = id / groups * POSITIONS;
+    const uint here = min((uint)POSITIONS, count - p0), panels = (width + TILE_N - 1) / TILE_N;
+    const places in_at = { rows, cols, in_image, in_row, in_col, in_base + group * depth };
+    const places out_at = { rows, cols, out_image, out_row, out_col, out_base + group * width };
+    uint sources[POSITIONS], targets[POSITIONS];
+    for (uint p = 0; p < POSITIONS; p++) {
+        sources[p] = place_of(&in_at, p0 + min(p, here - 1));
+        targets[p] = place_of(&out_at, p0 + min(p, here - 1));
+    }
+    for (uint panel = 0; panel < panels; panel++) {
+        global const float *w = weights + (size_t)(group * panels + panel) * all_taps * depth * TILE_N;
+        const uint o = panel * TILE_N;
+        for (uint p = 0; p < here; p += TILE_M) {
+            size_t from[TILE_M];
+            floatv acc[TILE_M][TILE_V];
+            CHI_UNROLL for (int r = 0; r < TILE_M; r++)
+                from[r] = sources[p + r];
+            EACH_ENTRY(r, v) acc[r][v] = (floatv)(0.0f);
+            for (uint t = 0; t < taps; t++) {
+                global const float *patch = in + table[2 * (tap_base + t)];
+                global const float *right = w + (size_t)table[2 * (tap_base + t) + 1] * depth * TILE_N;
+                PANEL_MULTIPLY(acc, PATCH, right, TILE_N, depth)
+            }
+            CHI_UNROLL for (int r = 0; r < TILE_M; r++)
+                if (p + r < here)
+                    put(acc[r], out + targets[p + r] + o, width - o, with_bias, bias + group * width + o);
+        }
+    }
+}
+
+// Weights [group · outputs][taps][inputs] to panels of TILE_N outputs (turned 0: [group][panel][tap][input][TILE_N]) or
+// of TILE_N inputs (turned 1: [group][panel][tap][output][TILE_N]), zeros past the end. One work-item a row of TILE_N.
+kernel void encoder_pack_weights(const uint total, const uint taps, const uint outputs, const uint inputs, const uint turned,
+                                 global const float *restrict weights, global float *restrict to)
+{
+    const uint id = (uint)get_global_id(0);
+    if (id >= total)
+        return;
+    const uint depth = turned ? outputs : inputs, width = turned ? inputs : outputs, panels = (width + TILE_N - 1) / TILE_N;
+    const uint k = id % depth, tap = id / depth % taps, panel = id / depth / taps % panels, group = id / depth / taps / panels;
+    for (uint q = 0; q < TILE_N; q++) {
+        const uint n = panel * TILE_N + q, output = turned ? k : n, input = turned ? n : k;
+        to[(size_t)id * TILE_N + q] =
+            n < width ? weights[((size_t)(group * outputs + output) * taps + tap) * inputs + input] : 0.0f;
+    }
+}

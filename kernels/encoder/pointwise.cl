@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// encoder/pointwise.cl: layers that look at one number at a time, and moves between torch's order and ours.
+// Host: src/encoder/pointwise.c. Reference: src/ref/layers.c. One group owns POSITIONS positions.
+//
+//   relu   y = x < 0 ? 0 : x          dx = x > 0 ? dy : 0
+//   gelu   y = x Φ(x)                 dx = dy (Φ(x) + x φ(x)),  Φ(x) = ½ (1 + erf(x / √2))
+//   add    y = x + z                  both get dy
+#include "encoder/place.h"
+
+#define POSITIONS 64
+enum { RELU = 0, RELU_GRAD, GELU, GELU_GRAD, ADD, COPY };
+
+inline float gelu_cdf(const float x) { return 0.5f * (1.0f + erf_of(x * 0x1.6a09e6p-1f)); }
+
+inline float gelu_slope(const float x)
+{
+    const float power = -0.5f * (x * x);
+    const float density = power < -86.0f ? 0.0f : 0x1.988454p-2f * exp_of(power); // 1 / √(2 π)
+    return fma(x, density, gelu_cdf(x));
+}
+
+inline float apply(const uint kind, const float x, const float z)
+{
+    switch (kind) {
+    case RELU:
+        return x < 0.0f ? 0.0f : x;
+    case RELU_GRAD:
+        return x > 0.0f ? z : 0.0f;
+    case GELU:
+        return x * gelu_cdf(x);
+    case GELU_GRAD:
+        return z * gelu_slope(x);
+    case ADD:
+        return x + z;
+    default:
+        return x;
+    }
+}
+
+kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void encoder_pointwise(const uint first, const uint count, const uint kind, const uint rows, const uint cols, const uint channels,
+                       const uint x_image, const uint x_row, const uint x_base,
+                       const uint z_image, const uint z_row, const uint z_base,
+                       const uint y_image, const uint y_row, const uint y_base,
+                       global const float *x, global const float *z, global float *y) // y may be x or z
+{
+    const uint p0 = (first + (uint)get_group_id(0)) * POSITIONS, end = min(count, p0 + POSITIONS);
+    const layout x_at = { rows, cols, channels, x_image, x_row, x_base }, z_at = { rows, cols, channels, z_image, z_row, z_base };
+    const layout y_at = { rows, cols, channels, y_image, y_row, y_base };
+    for (uint p = p0; p < end; p++) {
+        global const float *a = x + place(&x_at, p), *b = z + place(&z_at, p);
+        global float *to = y + place(&y_at, p);
+        for (uint c = 0; c < channels; c++)
+            to[c] = apply(kind, a[c], b[c]);
+    }
+}
+
+// Rows in torch's order (channel, row, column) to or from an activation.
+kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void encoder_permute(const uint first, const uint count, const uint load, const uint rows, const uint cols, const uint channels,
+                     const uint image, const uint row, const uint base, const ulong offset, const uint stride,
+                     global float *restrict outside, global float *restrict inside)
+{
+    const uint p0 = (first + (uint)get_group_id(0)) * POSITIONS, end = min(count, p0 + POSITIONS), plane = rows * cols;
+    const layout at = { rows, cols, channels, image, row, base };
+    for (uint p = p0; p < end; p++) {
+        global float *theirs = outside + offset + (size_t)(p / plane) * stride + p % plane;
+        global float *ours = inside + place(&at, p);
+        for (uint c = 0; c < channels; c++) {
+            if (load)
+                ours[c] = theirs[(size_t)c * plane];
+            else
+                theirs[(size_t)c * plane] = ours[c];
+        }
+    }
+}
