@@ -52,6 +52,14 @@ void encoder_channel_sums(const uint first, const uint count, const uint kind, c
     const uint block = first + (uint)get_group_id(0), sb = superblock(count), p0 = block * sb, end = min(count, p0 + sb);
     const layout x_at = { rows, cols, channels, x_image, x_row, x_base }, g_at = { rows, cols, channels, g_image, g_row, g_base };
     const terms t = { mean, inverse, gamma, beta, kind, relu };
+    size_t x_from[MAX_SB], g_from[MAX_SB];
+    walker x_walk = walk_from(&x_at, p0), g_walk = walk_from(&g_at, p0);
+    for (uint p = p0; p < end; p++) {
+        x_from[p - p0] = x_walk.at;
+        g_from[p - p0] = g_walk.at;
+        walk_on(&x_at, &x_walk);
+        walk_on(&g_at, &g_walk);
+    }
     for (uint c = 0; c < channels; c += 16) {
         const uint here = channels - c;
         float16 sum[LANES], product[LANES];
@@ -59,7 +67,7 @@ void encoder_channel_sums(const uint first, const uint count, const uint kind, c
             sum[l] = product[l] = (float16)(0.0f);
         for (uint p = p0; p < end; p += LANES)
             for (uint l = 0; l < LANES && p + l < end; l++) {
-                const float16 v = load_channels(x + place(&x_at, p + l) + c, here);
+                const float16 v = load_channels(x + x_from[p - p0 + l] + c, here);
                 if (kind == 0) {
                     sum[l] += v;
                 } else if (kind == 1) {
@@ -67,7 +75,7 @@ void encoder_channel_sums(const uint first, const uint count, const uint kind, c
                     sum[l] = fma(d, d, sum[l]);
                 } else {
                     const float16 unit = unit_of(&t, v, c, here);
-                    const float16 g = through_relu(&t, unit, load_channels(grad + place(&g_at, p + l) + c, here), c, here);
+                    const float16 g = through_relu(&t, unit, load_channels(grad + g_from[p - p0 + l] + c, here), c, here);
                     sum[l] += g;
                     product[l] = fma(g, unit, product[l]);
                 }
@@ -123,9 +131,10 @@ void encoder_batch_norm(const uint first, const uint count, const uint relu, con
     const uint p0 = (first + (uint)get_group_id(0)) * POSITIONS, end = min(count, p0 + POSITIONS);
     const layout x_at = { rows, cols, channels, x_image, x_row, x_base }, y_at = { rows, cols, channels, y_image, y_row, y_base };
     const terms t = { mean, inverse, gamma, beta, 0, relu };
-    for (uint p = p0; p < end; p++) {
-        global const float *from = x + place(&x_at, p);
-        global float *to = y + place(&y_at, p);
+    walker x_walk = walk_from(&x_at, p0), y_walk = walk_from(&y_at, p0);
+    for (uint p = p0; p < end; p++, walk_on(&x_at, &x_walk), walk_on(&y_at, &y_walk)) {
+        global const float *from = x + x_walk.at;
+        global float *to = y + y_walk.at;
         for (uint c = 0; c < channels; c += 16) {
             const uint here = channels - c;
             const float16 unit = unit_of(&t, load_channels(from + c, here), c, here);
@@ -152,9 +161,10 @@ void encoder_batch_norm_grad(const uint first, const uint count, const uint relu
     const layout x_at = { rows, cols, channels, x_image, x_row, x_base }, g_at = { rows, cols, channels, g_image, g_row, g_base };
     const layout d_at = { rows, cols, channels, d_image, d_row, d_base };
     const terms t = { mean, inverse, gamma, beta, 2, relu };
-    for (uint p = p0; p < end; p++) {
-        global const float *from = x + place(&x_at, p), *g_from = grad + place(&g_at, p);
-        global float *at = to + place(&d_at, p);
+    walker x_walk = walk_from(&x_at, p0), g_walk = walk_from(&g_at, p0), d_walk = walk_from(&d_at, p0);
+    for (uint p = p0; p < end; p++, walk_on(&x_at, &x_walk), walk_on(&g_at, &g_walk), walk_on(&d_at, &d_walk)) {
+        global const float *from = x + x_walk.at, *g_from = grad + g_walk.at;
+        global float *at = to + d_walk.at;
         for (uint c = 0; c < channels; c += 16) {
             const uint here = channels - c;
             const float16 unit = unit_of(&t, load_channels(from + c, here), c, here);

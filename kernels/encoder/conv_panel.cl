@@ -9,16 +9,9 @@
 // which changes nothing while weights are finite). One fma chain an output, the bias added once afterwards.
 // Tuned: TILE_M, TILE_N, VEC.
 #include "core/panel.h"
+#include "encoder/place.h"
 
 #define POSITIONS (TILE_M * 8)
-
-// Where position p = (image, row, column) lies.
-typedef struct places { uint rows, cols, image, row, col, base; } places;
-inline uint place_of(const places *at, const uint p)
-{
-    const uint c = p % at->cols, r = p / at->cols % at->rows, b = p / at->cols / at->rows;
-    return at->base + b * at->image + r * at->row + c * at->col;
-}
 
 inline void put(const floatv *row, global float *to, const uint columns, const uint with_bias, global const float *bias)
 {
@@ -52,12 +45,17 @@ void encoder_conv(const uint first, const uint count,              // positions
 {
     const uint id = first + (uint)get_group_id(0), group = id % groups, p0 = id / groups * POSITIONS;
     const uint here = min((uint)POSITIONS, count - p0), panels = (width + TILE_N - 1) / TILE_N;
-    const places in_at = { rows, cols, in_image, in_row, in_col, in_base + group * depth };
-    const places out_at = { rows, cols, out_image, out_row, out_col, out_base + group * width };
-    uint sources[POSITIONS], targets[POSITIONS];
+    const layout in_at = { rows, cols, in_col, in_image, in_row, in_base + group * depth };
+    const layout out_at = { rows, cols, out_col, out_image, out_row, out_base + group * width };
+    walker in_walk = walk_from(&in_at, p0), out_walk = walk_from(&out_at, p0);
+    size_t sources[POSITIONS], targets[POSITIONS]; // past the end: the last position again, computed and dropped
     for (uint p = 0; p < POSITIONS; p++) {
-        sources[p] = place_of(&in_at, p0 + min(p, here - 1));
-        targets[p] = place_of(&out_at, p0 + min(p, here - 1));
+        sources[p] = in_walk.at;
+        targets[p] = out_walk.at;
+        if (p + 1 < here) {
+            walk_on(&in_at, &in_walk);
+            walk_on(&out_at, &out_walk);
+        }
     }
     for (uint panel = 0; panel < panels; panel++) {
         global const float *w = weights + (size_t)(group * panels + panel) * all_taps * depth * TILE_N;

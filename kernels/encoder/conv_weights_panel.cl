@@ -8,11 +8,24 @@
 // of one channel group and copies its patches, TILE_N columns at a time, where whole vectors can read them.
 // Tuned: TILE_M, TILE_N, VEC.
 #include "core/panel.h"
+#include "encoder/place.h"
 
-#define MAX_SB  256
 #define OUTPUTS ((64 + TILE_M - 1) / TILE_M * TILE_M)
 
-#define GRADIENT(r, k) gradients[(k) * OUTPUTS + o + (r)]
+#define GRADIENT(r, k) gradient[(k) * TILE_M + (r)]
+
+inline void put(const floatv *row, global float *to, const uint wide)
+{
+    float all[TILE_N];
+    if (wide == TILE_N) {
+        CHI_UNROLL for (int v = 0; v < TILE_V; v++)
+            vstorev(row[v], v, to);
+        return;
+    }
+    row_to_array(row, all);
+    for (uint q = 0; q < wide; q++)
+        to[q] = all[q];
+}
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void encoder_conv_weights(const uint first, const uint first_block, const uint count, // superblock of this launch, positions
@@ -28,15 +41,23 @@ void encoder_conv_weights(const uint first, const uint first_block, const uint c
     const uint chunk = id % chunks, group = id / chunks % groups, block = id / chunks / groups;
     const uint sb = superblock(count), p0 = (first_block + block) * sb, steps = min(sb, count - p0);
     const uint o0 = chunk * OUTPUTS, here = min((uint)OUTPUTS, outputs - o0), columns = taps * inputs;
-    uint sources[MAX_SB];
-    float gradients[MAX_SB * OUTPUTS], patches[MAX_SB * TILE_N];
-    for (uint k = 0; k < steps; k++) {
-        const uint p = p0 + k, c = p % cols, r = p / cols % rows, b = p / cols / rows;
-        sources[k] = in_base + b * in_image + r * in_row + c * in_col + group * inputs;
-        global const float *from = grad_out + out_base + b * out_image + r * out_row + (size_t)c * groups * outputs + group * outputs + o0;
-        for (uint o = 0; o < OUTPUTS; o++)
-            gradients[k * OUTPUTS + o] = o < here ? from[o] : 0.0f;
+    const layout in_at = { rows, cols, in_col, in_image, in_row, in_base + group * inputs };
+    const layout out_at = { rows, cols, groups * outputs, out_image, out_row, out_base + group * outputs + o0 };
+    walker in_walk = walk_from(&in_at, p0), out_walk = walk_from(&out_at, p0);
+    size_t sources[MAX_SB];
+    float gradients[MAX_SB * OUTPUTS], patches[MAX_SB * TILE_N]; // gradients: [tile of outputs][position][TILE_M]
+    for (uint k = 0; k < steps; k++, walk_on(&in_at, &in_walk), walk_on(&out_at, &out_walk)) {
+        sources[k] = in_walk.at;
+        global const float *from = grad_out + out_walk.at;
+        uint o = 0;
+        for (; o + TILE_M <= here; o += TILE_M)
+            CHI_UNROLL for (uint r = 0; r < TILE_M; r++)
+                gradients[o * MAX_SB + k * TILE_M + r] = from[o + r];
+        for (uint r = 0; r < TILE_M && o < here; r++)
+            gradients[o * MAX_SB + k * TILE_M + r] = o + r < here ? from[o + r] : 0.0f;
     }
+    for (uint k = 0; k < steps * TILE_N && columns % TILE_N; k++)
+        patches[k] = 0.0f; // columns past the end
     for (uint column = 0; column < columns; column += TILE_N) {
         const uint wide = min((uint)TILE_N, columns - column);
         if (column % inputs + TILE_N <= inputs) { // one tap, whole vectors
@@ -45,24 +66,22 @@ void encoder_conv_weights(const uint first, const uint first_block, const uint c
                 CHI_UNROLL for (int v = 0; v < TILE_V; v++)
                     vstorev(vloadv(v, in + sources[k] + step), v, patches + k * TILE_N);
         } else {
-            for (uint q = 0; q < TILE_N; q++) {
-                const uint at = column + min(q, wide - 1);
-                const int step = table[2 * (at / inputs)] + (int)(at % inputs);
-                for (uint k = 0; k < steps; k++)
-                    patches[k * TILE_N + q] = in[(long)sources[k] + step];
-            }
+            int step[TILE_N];
+            for (uint q = 0; q < wide; q++)
+                step[q] = table[2 * ((column + q) / inputs)] + (int)((column + q) % inputs);
+            for (uint k = 0; k < steps; k++)
+                for (uint q = 0; q < wide; q++)
+                    patches[k * TILE_N + q] = in[(long)sources[k] + step[q]];
         }
         for (uint o = 0; o < here; o += TILE_M) {
+            const float *gradient = gradients + o * MAX_SB;
+            global float *to = partial + ((size_t)block * groups * outputs + group * outputs + o0 + o) * columns + column;
             floatv acc[TILE_M][TILE_V];
             EACH_ENTRY(r, v) acc[r][v] = (floatv)(0.0f);
             PANEL_MULTIPLY(acc, GRADIENT, patches, TILE_N, steps)
-            for (int r = 0; r < TILE_M && o + r < here; r++) {
-                float row[TILE_N];
-                row_to_array(acc[r], row);
-                global float *to = partial + ((size_t)block * groups * outputs + group * outputs + o0 + o + r) * columns + column;
-                for (uint q = 0; q < wide; q++)
-                    to[q] = row[q];
-            }
+            CHI_UNROLL for (int r = 0; r < TILE_M; r++)
+                if (o + r < here)
+                    put(acc[r], to + (size_t)r * columns, wide);
         }
     }
 }

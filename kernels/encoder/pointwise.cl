@@ -47,30 +47,31 @@ void encoder_pointwise(const uint first, const uint count, const uint kind, cons
     const uint p0 = (first + (uint)get_group_id(0)) * POSITIONS, end = min(count, p0 + POSITIONS);
     const layout x_at = { rows, cols, channels, x_image, x_row, x_base }, z_at = { rows, cols, channels, z_image, z_row, z_base };
     const layout y_at = { rows, cols, channels, y_image, y_row, y_base };
-    for (uint p = p0; p < end; p++) {
-        global const float *a = x + place(&x_at, p), *b = z + place(&z_at, p);
-        global float *to = y + place(&y_at, p);
+    walker x_walk = walk_from(&x_at, p0), z_walk = walk_from(&z_at, p0), y_walk = walk_from(&y_at, p0);
+    for (uint p = p0; p < end; p++, walk_on(&x_at, &x_walk), walk_on(&z_at, &z_walk), walk_on(&y_at, &y_walk)) {
+        global const float *a = x + x_walk.at, *b = z + z_walk.at;
+        global float *to = y + y_walk.at;
         for (uint c = 0; c < channels; c++)
             to[c] = apply(kind, a[c], b[c]);
     }
 }
 
-// Rows in torch's order (channel, row, column) to or from an activation.
+// Rows in torch's order (channel, row, column) to or from an activation. One group owns an image.
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void encoder_permute(const uint first, const uint count, const uint load, const uint rows, const uint cols, const uint channels,
+void encoder_permute(const uint first, const uint load, const uint rows, const uint cols, const uint channels,
                      const uint image, const uint row, const uint base, const ulong offset, const uint stride,
                      global float *restrict outside, global float *restrict inside)
 {
-    const uint p0 = (first + (uint)get_group_id(0)) * POSITIONS, end = min(count, p0 + POSITIONS), plane = rows * cols;
-    const layout at = { rows, cols, channels, image, row, base };
-    for (uint p = p0; p < end; p++) {
-        global float *theirs = outside + offset + (size_t)(p / plane) * stride + p % plane;
-        global float *ours = inside + place(&at, p);
-        for (uint c = 0; c < channels; c++) {
-            if (load)
-                ours[c] = theirs[(size_t)c * plane];
-            else
-                theirs[(size_t)c * plane] = ours[c];
+    const uint b = first + (uint)get_group_id(0);
+    global float *theirs = outside + offset + (size_t)b * stride;
+    for (uint c = 0; c < channels; c++)
+        for (uint r = 0; r < rows; r++) {
+            global float *ours = inside + base + (size_t)b * image + r * row + c;
+            for (uint q = 0; q < cols; q++, theirs++) {
+                if (load)
+                    ours[q * channels] = *theirs;
+                else
+                    *theirs = ours[q * channels];
+            }
         }
-    }
 }

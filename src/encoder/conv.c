@@ -10,7 +10,7 @@
 enum { FORWARD_WEIGHTS, BACKWARD_WEIGHTS, TABLE, PARTIAL, TOTAL }; // buffers
 enum { CONV, PACK, WEIGHTS, REDUCE, SUMS };                        // kernels
 enum { TILES_OF_A_GROUP = 8, OUTPUTS_OF_A_GROUP = 64 };            // as the kernels say
-static const uint64_t MOST_PARTIAL_BYTES = 32u << 20;
+static const uint64_t MOST_PARTIAL_BYTES = 32u << 20, TABLE_BYTES = 24; // the latter a tap
 
 // One convolution's numbers.
 typedef struct numbers {
@@ -61,17 +61,20 @@ static uint64_t packed_bytes(const chi_encoder *enc, const numbers *c, bool turn
 static uint64_t bytes(const chi_encoder *enc, const chi__op *op, size_t batch)
 {
     const numbers c = numbers_of(enc, op);
-    return packed_bytes(enc, &c, false) + packed_bytes(enc, &c, true) + 16ull * c.taps + partial_bytes(&c, chi__positions(c.out, batch)) +
+    return packed_bytes(enc, &c, false) + packed_bytes(enc, &c, true) + TABLE_BYTES * c.taps + partial_bytes(&c, chi__positions(c.out, batch)) +
            4ull * c.groups * c.outputs * c.columns;
 }
 
 // ---- taps ----------------------------------------------------------------------------------------
-// Forward: step in the input and place in the weights of each tap. Then, for each class of input positions that the same
+// Step in the input and place in the weights of each tap; then of each run of taps, for the forward pass; then, for each class of input positions that the same
 // taps reach (row and column modulo the stride), their steps in the output's gradient, ascending in (kh, kw).
 static size_t class_taps(const numbers *c, size_t phase) // first tap of a class along one side
 {
     return (phase + c->padding) % c->stride;
 }
+
+// Without channel groups, one row of a window is one run of memory: its taps count as one of side · inputs channels.
+static size_t run_of(const numbers *c) { return c->groups == 1 ? c->side : 1; }
 
 static void fill_table(const numbers *c, int32_t *table)
 {
@@ -79,6 +82,10 @@ static void fill_table(const numbers *c, int32_t *table)
     for (size_t t = 0; t < c->taps; t++) {
         *at++ = (int32_t)(t / c->side * c->in_at.row + t % c->side * c->in.channels);
         *at++ = (int32_t)t;
+    }
+    for (size_t t = 0; t < c->taps; t += run_of(c)) {
+        *at++ = table[2 * t];
+        *at++ = (int32_t)(t / run_of(c));
     }
     for (size_t y = 0; y < c->stride; y++)
         for (size_t x = 0; x < c->stride; x++)
@@ -102,12 +109,12 @@ static chi_status setup(chi_encoder *enc, chi__op *op)
     CHI_TRY(chi__scratch_create(enc->dev, packed_bytes(enc, &c, true), &op->buffers[BACKWARD_WEIGHTS]));
     CHI_TRY(chi__scratch_create(enc->dev, partial_bytes(&c, chi__positions(c.out, enc->batch)), &op->buffers[PARTIAL]));
     CHI_TRY(chi__scratch_create(enc->dev, 4ull * c.groups * c.outputs * c.columns, &op->buffers[TOTAL]));
-    CHI_TRY(chi__scratch_create(enc->dev, 16ull * c.taps, &op->buffers[TABLE]));
-    int32_t *table = chi__alloc(4 * c.taps, sizeof *table);
+    CHI_TRY(chi__scratch_create(enc->dev, TABLE_BYTES * c.taps, &op->buffers[TABLE]));
+    int32_t *table = chi__alloc(6 * c.taps, sizeof *table);
     if (!table)
         return chi__fail(enc->dev, CHI_ERR_MEMORY, "encoder: no memory for %zu taps", c.taps);
     fill_table(&c, table);
-    const chi_status st = chi_buffer_upload(op->buffers[TABLE], 0, table, 16ull * c.taps);
+    const chi_status st = chi_buffer_upload(op->buffers[TABLE], 0, table, TABLE_BYTES * c.taps);
     chi__free(table);
     return st;
 }
@@ -131,7 +138,7 @@ static size_t groups_of(const chi_encoder *enc, const numbers *c, size_t positio
 static chi_status forward(chi_encoder *enc, chi__op *op, size_t rows)
 {
     const numbers c = numbers_of(enc, op);
-    const size_t positions = chi__positions(c.out, rows), inset = c.in_border - c.padding;
+    const size_t positions = chi__positions(c.out, rows), inset = c.in_border - c.padding, runs = c.taps / run_of(&c);
     const uint32_t start = (uint32_t)(inset * c.in_at.row + inset * c.in.channels);
     const chi_buffer *weights = enc->parameters[op->parameter].value.buffer;
     const chi_buffer *bias = op->layer.no_bias ? weights : enc->parameters[op->parameter + 1].value.buffer;
@@ -140,7 +147,7 @@ static chi_status forward(chi_encoder *enc, chi__op *op, size_t rows)
         .kernel = op->kernels[CONV], .local = { 1 },
         .args = { U32(0), U32(positions), U32(c.out.height), U32(c.out.width), U32(c.in_at.image), U32(c.stride * c.in_at.row),
                   U32(c.stride * c.in.channels), U32(start), U32(c.out_at.image), U32(c.out_at.row), U32(c.out.channels),
-                  U32(c.out_at.base), U32(c.inputs), U32(c.taps), U32(c.taps), U32(0), U32(c.outputs), U32(c.groups),
+                  U32(c.out_at.base), U32(c.inputs * run_of(&c)), U32(runs), U32(runs), U32(c.taps), U32(c.outputs), U32(c.groups),
                   U32(!op->layer.no_bias), BUF(op->buffers[TABLE]), BUF(enc->acts[op->in].value), BUF(op->buffers[FORWARD_WEIGHTS]),
                   BUF(bias), BUF(enc->acts[op->out].value) },
     }, groups_of(enc, &c, positions), 2.0 * (double)positions * (double)c.columns * (double)c.out.channels);
@@ -171,7 +178,7 @@ static chi_status input_class(chi_encoder *enc, chi__op *op, const numbers *c, s
 
 static chi_status input_gradient(chi_encoder *enc, chi__op *op, const numbers *c, size_t rows)
 {
-    size_t tap = c->taps; // the forward taps come first in the table
+    size_t tap = c->taps + c->taps / run_of(c); // behind the forward taps and runs
     CHI_TRY(pack(enc, op, c, true));
     for (size_t y = 0; y < c->stride; y++)
         for (size_t x = 0; x < c->stride; x++) {

@@ -6,8 +6,6 @@
 
 #include "../base/memory.h"
 
-enum { POSITIONS = 64 }; // of one group: kernels/encoder/pointwise.cl
-
 chi_status chi__encoder_kernel(chi_encoder *enc, const char *file, const char *name, chi__kernel **out)
 {
     char defines[160];
@@ -101,12 +99,11 @@ chi_parameters chi_encoder_parameters(const chi_encoder *enc)
 static chi_status permute(chi_encoder *enc, bool load, size_t rows, chi_matrix m, chi_shape s, size_t border, const chi_buffer *inside)
 {
     const chi__strides at = chi__strides_of(s, border);
-    const size_t positions = chi__positions(s, rows);
     return chi__run_groups(enc->dev, &(chi__launch){
         .kernel = enc->permute, .local = { 1 },
-        .args = { U32(0), U32(positions), U32(load), U32(s.height), U32(s.width), U32(s.channels), LAYOUT(at), U64(m.offset),
+        .args = { U32(0), U32(load), U32(s.height), U32(s.width), U32(s.channels), LAYOUT(at), U64(m.offset),
                   U32(chi__stride(m)), BUF(m.buffer), BUF(inside) },
-    }, chi__div_up(positions, POSITIONS), 4.0 * (double)positions * (double)s.channels);
+    }, rows, 4.0 * (double)chi__positions(s, rows) * (double)s.channels);
 }
 
 static size_t floats_of(chi_shape s) { return s.channels * s.height * s.width; }

@@ -155,7 +155,7 @@ static chi_status add_layers(chi_encoder *enc, const chi_layer *layers, const ch
 // x → split → body(x), shortcut(x) → sum. The branches share x's memory, each has a gradient of its own.
 static chi_status add_residual(chi_encoder *enc, const char *where, const chi_layer *l, size_t depth, size_t in, size_t *out)
 {
-    char prefix[80];
+    char prefix[96];
     size_t body, other, left, right;
     if (depth >= MOST_DEPTH || !l->body)
         return chi__fail(enc->dev, CHI_ERR_ARGUMENT, "encoder: layer %s is a residual %s", where, l->body ? "nested more than 8 deep" : "without a body");

@@ -74,12 +74,11 @@ const chi__op_rules chi__op_split = { NULL, setup, NULL, split_backward };
 static chi_status flatten_run(chi_encoder *enc, size_t rows, bool load, chi_shape s, side inside, const chi_buffer *outside)
 {
     const chi__strides at = chi__strides_of(s, inside.border);
-    const size_t positions = chi__positions(s, rows);
     return chi__run_groups(enc->dev, &(chi__launch){
         .kernel = enc->permute, .local = { 1 },
-        .args = { U32(0), U32(positions), U32(load), U32(s.height), U32(s.width), U32(s.channels), LAYOUT(at), U64(0),
+        .args = { U32(0), U32(load), U32(s.height), U32(s.width), U32(s.channels), LAYOUT(at), U64(0),
                   U32(s.channels * s.height * s.width), BUF(outside), BUF(inside.buffer) },
-    }, chi__div_up(positions, POSITIONS), 4.0 * (double)positions * (double)s.channels);
+    }, rows, 4.0 * (double)chi__positions(s, rows) * (double)s.channels);
 }
 
 // A vector's border is zero unless a convolution reads it, which then wants it padded: no such layer can follow.
