@@ -355,6 +355,44 @@ static void not_ours(void **state)
     assert_int_not_equal(chi_tensor_read("x", NULL), CHI_OK);
 }
 
+// Random damage to small files of each format: whatever is made of it, nothing crashes and nothing leaks.
+static void random_damage(void **state)
+{
+    (void)state;
+    static const unsigned char tensors[] =
+        "\x48\0\0\0\0\0\0\0{\"__metadata__\":{\"a\":\"b\"},\"w\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}\1";
+    static const unsigned char array[] =
+        "\x93NUMPY\1\0\x3b\0{'descr': '<i2', 'fortran_order': False, 'shape': (2, 1), } \n\1\0\2";
+    size_t packed_count, accepted = 0;
+    unsigned char *packed = gzip(idx_images, sizeof idx_images, &packed_count), work[256];
+    const struct { const unsigned char *bytes; size_t count; } files[] = {
+        { idx_images, sizeof idx_images }, { packed, packed_count }, { tensors, sizeof tensors }, { array, sizeof array },
+    };
+    uint64_t random = 1;
+    for (size_t round = 0; round < 8000; round++) {
+        const size_t which = round % 4, count = files[which].count;
+        assert_true(count <= sizeof work);
+        memcpy(work, files[which].bytes, count);
+        for (size_t k = 0; k < 1 + round / 4 % 3; k++) {
+            random = random * 6364136223846793005ull + 1442695040888963407ull;
+            work[(random >> 33) % count] = (unsigned char)(random >> 24);
+        }
+        const char *path = file_with(work, count);
+        chi_tensor one;
+        chi_tensors all;
+        if (chi_tensor_read(path, &one) == CHI_OK) {
+            chi_tensor_free(&one);
+            accepted++;
+        }
+        if (chi_safetensors_read(path, &all) == CHI_OK) {
+            chi_tensors_free(&all);
+            accepted++;
+        }
+    }
+    assert_in_range(accepted, 100, 4000); // damage to elements, names and values of files without checksums
+    free(packed);
+}
+
 // ---- conversions -------------------------------------------------------------------------------
 
 static chi_tensor tensor_of(chi_type type, const void *bytes, size_t count)
@@ -523,7 +561,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(idx_plain), cmocka_unit_test(idx_lies), cmocka_unit_test(idx_gz), cmocka_unit_test(idx_gz_lies),
         cmocka_unit_test(idx_gz_claim_costs_nothing), cmocka_unit_test(npy_reads), cmocka_unit_test(npy_refuses),
-        cmocka_unit_test(npy_round_trip), cmocka_unit_test(not_ours), cmocka_unit_test(to_f32), cmocka_unit_test(to_i32),
+        cmocka_unit_test(npy_round_trip), cmocka_unit_test(not_ours), cmocka_unit_test(random_damage), cmocka_unit_test(to_f32), cmocka_unit_test(to_i32),
         cmocka_unit_test(unit_rows), cmocka_unit_test(orders), cmocka_unit_test(orders_are_uniform),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

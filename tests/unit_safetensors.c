@@ -5,10 +5,12 @@
 #include <chiaro/status.h>
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -319,6 +321,35 @@ static void bad_writes(void **state)
     free(kept);
 }
 
+// A disk that fills up in the middle, here a limit on the size of files: the old file stays whole, and nothing of the
+// new one is left in the folder.
+static void full_disk(void **state)
+{
+    (void)state;
+    const char *folder = test_path("full"), *path = test_path("full/w.safetensors");
+    static float values[100000];
+    chi_tensor item = { .name = "w", .type = CHI_TYPE_F32, .shape = { 100000 }, .dims = 1, .count = 100000, .bytes = values };
+    chi_tensors t = { .items = &item, .count = 1 };
+    struct rlimit old, tight;
+    assert_int_equal(mkdir(folder, 0700), 0);
+    assert_int_equal(chi_safetensors_write(path, &t), CHI_OK);
+    values[99999] = 1;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    tight = old;
+    tight.rlim_cur = 200000;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    const chi_status st = chi_safetensors_write(path, &t);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(st, CHI_ERR_FILE);
+    assert_non_null(strstr(chi_error_text(), "File too large"));
+    assert_int_equal(chi_safetensors_read(path, &t), CHI_OK);
+    assert_true(((float *)t.items[0].bytes)[99999] == 0.0f);
+    chi_tensors_free(&t);
+    assert_int_equal(remove(path), 0);
+    assert_int_equal(rmdir(folder), 0); // empty
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -339,7 +370,7 @@ int main(void)
         cmocka_unit_test(round_trip), cmocka_unit_test(checksum_is_fnv), cmocka_unit_test(every_byte_counts),
         cmocka_unit_test(header_lengths), cmocka_unit_test(extents), cmocka_unit_test(shapes),
         cmocka_unit_test(names_and_grammar), cmocka_unit_test(checksums_all_or_none), cmocka_unit_test(no_files),
-        cmocka_unit_test(bad_writes),
+        cmocka_unit_test(bad_writes), cmocka_unit_test(full_disk),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

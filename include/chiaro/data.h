@@ -46,7 +46,8 @@ typedef struct chi_tensors {
     size_t pairs;
 } chi_tensors;
 chi_status chi_safetensors_read(const char *path, chi_tensors *out);
-// Temp file in the same folder, fsync, rename, fsync of the folder. Adds one checksum a tensor.
+// Temp file in the same folder, fsync, rename, fsync of the folder. Adds to the metadata "checksum.<tensor>", FNV-1a 64
+// over its bytes, and "checksum.__metadata__" over the rest of the header; checksums among the pairs given are dropped.
 chi_status chi_safetensors_write(const char *path, const chi_tensors *tensors);
 const chi_tensor *chi_tensors_find(const chi_tensors *tensors, const char *name); // NULL: none
 const char *chi_tensors_metadata(const chi_tensors *tensors, const char *key);    // NULL: none
@@ -72,7 +73,8 @@ chi_status chi_augment_create(chi_device *dev, const chi_augment_options *option
 void chi_augment_destroy(chi_augment **augment);
 
 // images: the whole data set as [count] images of u8 (channels·height·width bytes each) on the device.
-// indices [n] int32: which images. views [views·n][pixels]: view v of image i in row v·n + i.
+// indices [n] int32: which images. out [views·n][pixels]: view v of image i in row v·n + i. step < 2³².
+// An index out of range makes its rows NaN and is an error at the next wait.
 chi_status chi_augment_eval(chi_augment *augment, const chi_buffer *images, const chi_buffer *indices,
                             size_t n, size_t views, uint64_t step, chi_matrix out);
 
