@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "../base/memory.h"
+#include "../tiles/tiles.h"
 #include "../tune/tune.h"
 
 enum { MAX_VIEWS = 1 << 28, MAX_SIDE = 1 << 15, MAX_SUMS = 1 << 12 };
@@ -18,7 +19,7 @@ struct chi_augment {
     chi__kernel *kernel;
 };
 
-static size_t superblocks(size_t n) { return chi__div_up(n, n < 4096 ? 128 : 256); }
+static size_t superblocks(size_t n) { return chi__div_up(n, chi__superblock(n)); }
 static bool fraction(float p) { return p >= 0.0f && p <= 1.0f; } // false for NaN
 
 static chi_status check_options(chi_device *dev, const chi_augment_options *o)
