@@ -46,7 +46,7 @@ typedef struct chi_optimizer_state {
 chi_optimizer_state chi_optimizer_get_state(const chi_optimizer *opt);
 void chi_optimizer_set_steps(chi_optimizer *opt, uint64_t steps);
 
-// The learning rate of a step: constant, or linear warm-up from 0 over `warmup` steps, then
+// The learning rate of step 0, 1, …: constant, or linear warm-up (rate · (step + 1) / warmup) over `warmup` steps, then
 // ½ (1 + cos(π (step − warmup) / (steps − warmup))) of (rate − final) above final.
 typedef enum chi_schedule_kind { CHI_SCHEDULE_CONSTANT = 0, CHI_SCHEDULE_COSINE } chi_schedule_kind;
 typedef struct chi_schedule {

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// lbfgs.c: see lbfgs.h. All sums are plain and ascending, in double: the same on every host.
+#include "lbfgs.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "../base/memory.h"
+
+enum { HISTORY = 10, MOST_TRIALS = 25 };
+static const double SUFFICIENT = 1e-4, CURVATURE = 0.9; // the Wolfe conditions' constants
+static const double LEAST_GRADIENT = 1e-7, LEAST_CHANGE = 1e-9;
+
+typedef struct point { double t, value, slope; } point; // along the line
+
+typedef struct search {
+    size_t n, evaluations, most_evaluations;
+    chi__objective objective;
+    void *user;
+    double *x, *gradient, *direction, *trial, *trial_gradient;
+    double *s[HISTORY], *y[HISTORY], rho[HISTORY];
+    size_t kept, newest;
+    double value;
+} search;
+
+static double dot(const double *a, const double *b, size_t n)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+static chi_status evaluate(search *f, double t, point *out)
+{
+    for (size_t i = 0; i < f->n; i++)
+        f->trial[i] = f->x[i] + t * f->direction[i];
+    f->evaluations++;
+    out->t = t;
+    CHI_TRY(f->objective(f->user, f->trial, &out->value, f->trial_gradient));
+    out->slope = dot(f->trial_gradient, f->direction, f->n);
+    return CHI_OK;
+}
+
+// Minimum of the cubic through two points and their slopes, kept inside them.
+static double between(point a, point b)
+{
+    const double d1 = a.slope + b.slope - 3.0 * (a.value - b.value) / (a.t - b.t), square = d1 * d1 - a.slope * b.slope;
+    const double low = fmin(a.t, b.t), high = fmax(a.t, b.t), margin = 0.1 * (high - low);
+    double t = 0.5 * (low + high);
+    if (square >= 0.0) {
+        const double d2 = copysign(sqrt(square), b.t - a.t);
+        t = b.t - (b.t - a.t) * (b.slope + d2 - d1) / (b.slope - a.slope + 2.0 * d2);
+    }
+    return !isfinite(t) ? 0.5 * (low + high) : fmin(fmax(t, low + margin), high - margin);
+}
+
+static bool too_high(point start, point p) { return !(p.value <= start.value + SUFFICIENT * p.t * start.slope); }
+static bool flat_enough(point start, point p) { return fabs(p.slope) <= -CURVATURE * start.slope; }
+
+// Between a point that fits and one that does not.
+static chi_status zoom(search *f, point start, point low, point high, point *best)
+{
+    for (size_t trial = 0; trial < MOST_TRIALS && f->evaluations < f->most_evaluations; trial++) {
+        point p;
+        CHI_TRY(evaluate(f, between(low, high), &p));
+        if (too_high(start, p) || p.value >= low.value) {
+            high = p;
+        } else {
+            *best = p;
+            if (flat_enough(start, p))
+                return CHI_OK;
+            if (p.slope * (high.t - low.t) >= 0.0)
+                high = low;
+            low = p;
+        }
+        if (fabs(high.t - low.t) * -start.slope < LEAST_CHANGE)
+            return CHI_OK;
+    }
+    return CHI_OK;
+}
+
+// A step that satisfies the strong Wolfe conditions, or the best one seen; t = 0: none.
+static chi_status line_search(search *f, double first, point *best)
+{
+    const point start = { 0.0, f->value, dot(f->gradient, f->direction, f->n) };
+    point before = start;
+    double t = first;
+    *best = start;
+    for (size_t trial = 0; trial < MOST_TRIALS && f->evaluations < f->most_evaluations; trial++) {
+        point p;
+        CHI_TRY(evaluate(f, t, &p));
+        if (too_high(start, p) || (trial > 0 && p.value >= before.value))
+            return zoom(f, start, before, p, best);
+        *best = p;
+        if (flat_enough(start, p))
+            return CHI_OK;
+        if (p.slope >= 0.0)
+            return zoom(f, start, p, before, best);
+        before = p;
+        t *= 4.0;
+    }
+    return CHI_OK;
+}
+
+// −H · gradient by the two loops.
+static void find_direction(search *f)
+{
+    double alpha[HISTORY];
+    for (size_t i = 0; i < f->n; i++)
+        f->direction[i] = -f->gradient[i];
+    for (size_t k = 0; k < f->kept; k++) {
+        const size_t h = (f->newest + HISTORY - k) % HISTORY;
+        alpha[h] = f->rho[h] * dot(f->s[h], f->direction, f->n);
+        for (size_t i = 0; i < f->n; i++)
+            f->direction[i] -= alpha[h] * f->y[h][i];
+    }
+    if (f->kept) {
+        const double scale = 1.0 / (f->rho[f->newest] * dot(f->y[f->newest], f->y[f->newest], f->n));
+        for (size_t i = 0; i < f->n; i++)
+            f->direction[i] *= scale;
+    }
+    for (size_t k = f->kept; k-- > 0;) {
+        const size_t h = (f->newest + HISTORY - k) % HISTORY;
+        const double beta = f->rho[h] * dot(f->y[h], f->direction, f->n);
+        for (size_t i = 0; i < f->n; i++)
+            f->direction[i] += (alpha[h] - beta) * f->s[h][i];
+    }
+}
+
+// To the point found; remembers the step if it saw positive curvature.
+static chi_status move(search *f, point best)
+{
+    const size_t next = f->kept ? (f->newest + 1) % HISTORY : 0;
+    point there;
+    CHI_TRY(evaluate(f, best.t, &there)); // the line search may have looked elsewhere since
+    for (size_t i = 0; i < f->n; i++) {
+        f->s[next][i] = f->trial[i] - f->x[i];
+        f->y[next][i] = f->trial_gradient[i] - f->gradient[i];
+    }
+    const double curvature = dot(f->s[next], f->y[next], f->n);
+    if (curvature > 1e-10) {
+        f->rho[next] = 1.0 / curvature;
+        f->newest = next;
+        f->kept += f->kept < HISTORY;
+    }
+    memcpy(f->x, f->trial, f->n * sizeof *f->x);
+    memcpy(f->gradient, f->trial_gradient, f->n * sizeof *f->gradient);
+    f->value = there.value;
+    return CHI_OK;
+}
+
+static double largest(const double *a, size_t n)
+{
+    double most = 0.0;
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, fabs(a[i]));
+    return most;
+}
+
+static chi_status run(search *f, size_t iterations)
+{
+    CHI_TRY(f->objective(f->user, f->x, &f->value, f->gradient));
+    for (size_t i = 0; i < iterations && f->evaluations < f->most_evaluations && largest(f->gradient, f->n) > LEAST_GRADIENT; i++) {
+        point best;
+        const double before = f->value;
+        find_direction(f);
+        double sum = 0.0;
+        for (size_t k = 0; k < f->n; k++)
+            sum += fabs(f->gradient[k]);
+        CHI_TRY(line_search(f, i ? 1.0 : fmin(1.0, 1.0 / sum), &best));
+        if (best.t == 0.0)
+            return CHI_OK;
+        CHI_TRY(move(f, best));
+        if (fabs(before - f->value) < LEAST_CHANGE)
+            return CHI_OK;
+    }
+    return CHI_OK;
+}
+
+chi_status chi__lbfgs(size_t n, double *x, size_t iterations, chi__objective objective, void *user)
+{
+    search f = { .n = n, .most_evaluations = iterations * 5 / 4 + iterations, .objective = objective, .user = user, .x = x };
+    double *room = chi__alloc(n * (4 + 2 * HISTORY), sizeof *room);
+    if (!room)
+        return chi__fail(NULL, CHI_ERR_MEMORY, "lbfgs: no memory for %zu vectors of %zu numbers", (size_t)(4 + 2 * HISTORY), n);
+    f.gradient = room;
+    f.direction = room + n;
+    f.trial = room + 2 * n;
+    f.trial_gradient = room + 3 * n;
+    for (size_t h = 0; h < HISTORY; h++) {
+        f.s[h] = room + (4 + 2 * h) * n;
+        f.y[h] = room + (5 + 2 * h) * n;
+    }
+    const chi_status st = run(&f, iterations);
+    chi__free(room);
+    return st;
+}
