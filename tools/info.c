@@ -14,9 +14,6 @@
 
 typedef struct range { double low, high; size_t finite, nan, infinite; } range;
 
-static const char usage[] = "usage: chiaro info FILE [--json]\n"
-                            "Types, shapes, ranges and metadata of an idx, idx.gz, npy or safetensors file.\n";
-
 // The format by the first bytes. What is none of ours is called idx, and chi_tensor_read says so.
 static const char *format_of(const char *path)
 {
@@ -146,7 +143,7 @@ static int show_json(const char *path, const char *format, chi_tensors *tensors)
     if (st == CHI_OK && !root)
         fprintf(stderr, "chiaro info: the path is no UTF-8, which JSON needs\n");
     json_decref(root);
-    return st != CHI_OK ? tool_failed(st) : root ? TOOL_DONE : TOOL_FAILED;
+    return st != CHI_OK ? tool_fail(st) : root ? TOOL_DONE : TOOL_FAILED;
 }
 
 static int show_text(const char *path, const char *format, chi_tensors *tensors)
@@ -161,7 +158,7 @@ static int show_text(const char *path, const char *format, chi_tensors *tensors)
            tensors->count == 1 ? "" : "s", elements, bytes);
     const chi_status st = show_tensors(tensors, NULL);
     if (st != CHI_OK)
-        return tool_failed(st);
+        return tool_fail(st);
     for (size_t i = 0; i < tensors->pairs; i++) {
         printf("  ");
         print_text(tensors->keys[i]);
@@ -186,7 +183,7 @@ static int show(const char *path, bool json)
         tensors.count = 1;
     }
     if (st != CHI_OK)
-        return tool_failed(st);
+        return tool_fail(st);
     const int code = json ? show_json(path, format, &tensors) : show_text(path, format, &tensors);
     if (tensors.items == &one)
         chi_tensor_free(&one);
@@ -195,30 +192,14 @@ static int show(const char *path, bool json)
     return code;
 }
 
-int tool_info(int argc, char **argv)
+int command_info(int argc, char **argv)
 {
-    static const char *const options[] = { "--json", "--help", NULL };
+    tool t = { 0 };
     const char *path = NULL;
-    bool json = false;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
-            printf("%s", usage);
-            return TOOL_DONE;
-        }
-        if (strcmp(argv[i], "--json") == 0) {
-            json = true;
-        } else if (argv[i][0] == '-' && argv[i][1]) {
-            return tool_unknown("chiaro info", "option", argv[i], options);
-        } else if (path) {
-            fprintf(stderr, "chiaro info: one file, not both %s and %s\n", path, argv[i]);
-            return TOOL_USAGE;
-        } else {
-            path = argv[i];
-        }
-    }
-    if (!path) {
-        fprintf(stderr, "%s", usage);
-        return TOOL_USAGE;
-    }
-    return show(path, json);
+    size_t words = 0;
+    const int result = tool_parse(&t, argc, argv, NULL, 0, "info FILE [--json]\nTypes, shapes, ranges and metadata of an idx, idx.gz, npy or safetensors file.",
+                                  "chiaro info run/model.safetensors", &path, &words, 1);
+    if (result != TOOL_DONE || t.help)
+        return result;
+    return path ? show(path, t.json) : tool_usage("info needs a FILE (chiaro info --help)");
 }

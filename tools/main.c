@@ -1,44 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-// main.c: the program's list of subcommands. Each is a file of this folder; shared: tool.h.
-#include <chiaro/chiaro.h>
-
-#include <stdio.h>
+// main.c: the program `chiaro`: chooses the subcommand.
 #include <string.h>
 
 #include "tool.h"
 
-static const struct { const char *name, *line; int (*run)(int argc, char **argv); } commands[] = {
-    { "info", "FILE [--json]: what an idx, npy or safetensors file holds", tool_info },
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+    { "train", command_train, "train an encoder on images: chiaro train simclr --data DIR --output DIR" },
+    { "embed", command_embed, "images to features in an .npy file" },
+    { "eval", command_eval, "kNN and linear probe of a trained encoder" },
+    { "info", command_info, "what is in an idx, npy or safetensors file" },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
-static void help(FILE *to)
+static int help(FILE *to)
 {
-    fprintf(to, "chiaro %s: contrastive representation learning on any OpenCL device\n\n", chi_version());
+    fputs("usage: chiaro COMMAND [OPTIONS]\n\n", to);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(to, "  chiaro %-8s %s\n", commands[i].name, commands[i].line);
-    fprintf(to, "\n  chiaro COMMAND --help, chiaro --version\n");
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
+    fputs("\nchiaro COMMAND --help says more; chiaro --version. Exit status: 0 done, 1 failed, 2 wrong usage, 3 no usable\n"
+          "device, 130 interrupted with a checkpoint written.\n\nexample: chiaro train simclr --data /usr/share/datasets/fashion-mnist --output run\n", to);
+    return to == stdout ? TOOL_DONE : TOOL_USAGE;
 }
 
 int main(int argc, char **argv)
 {
-    const char *known[COMMANDS + 1] = { NULL };
-    if (argc < 2) {
-        help(stderr);
-        return TOOL_USAGE;
-    }
+    const char *names[COMMANDS];
+    if (argc < 2)
+        return help(stderr);
     if (strcmp(argv[1], "--version") == 0) {
         printf("chiaro %s\n", chi_version());
         return TOOL_DONE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-        help(stdout);
-        return TOOL_DONE;
-    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+        return help(stdout);
     for (size_t i = 0; i < COMMANDS; i++) {
+        names[i] = commands[i].name;
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
-        known[i] = commands[i].name;
     }
-    return tool_unknown("chiaro", "command", argv[1], known);
+    return tool_usage("there is no command \"%s\"; the nearest is \"%s\" (chiaro --help)", argv[1], tool_nearest(argv[1], names, COMMANDS));
 }

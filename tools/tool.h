@@ -1,19 +1,68 @@
 // SPDX-License-Identifier: Apache-2.0
-// tool.h: what the subcommands of the program share. One file a subcommand; tools/main.c lists them.
+// tool.h: what the subcommands of `chiaro` share: options, files, errors. One file a subcommand; main.c chooses it.
 #ifndef CHIARO_TOOL_H
 #define CHIARO_TOOL_H
 
-#include <chiaro/status.h>
+#include <chiaro/chiaro.h>
+#include <stdio.h>
 
-// Exit status of the program; scripts rely on it.
 enum { TOOL_DONE = 0, TOOL_FAILED = 1, TOOL_USAGE = 2, TOOL_NO_DEVICE = 3, TOOL_INTERRUPTED = 130 };
 
-// Each takes its own arguments, argv[0] its name, and returns the exit status.
-int tool_info(int argc, char **argv);
+// One option of a command: "--name VALUE", or a switch where value is NULL in the help.
+typedef struct tool_option {
+    const char *name, *value, *help; // value: what the help calls it; NULL: a switch
+    const char **text;               // receives the value
+    bool *flag;                      // or is set
+} tool_option;
 
-// Prints the sentence of the newest failure and returns the exit status that goes with it.
-int tool_failed(chi_status status);
-// "chiaro info: unknown option --jsn; did you mean --json?" and TOOL_USAGE. `known` ends with NULL.
-int tool_unknown(const char *where, const char *what, const char *word, const char *const *known);
+// What every command understands.
+typedef struct tool {
+    const char *device, *threads, *memory, *numerics, *core, *tile, *seed_text;
+    bool quiet, json, help, profile;
+    uint64_t seed;
+    chi_device_options options; // made of the above
+} tool;
+
+// Parses argv from argv[1]; words that are no options are collected in words. Prints help and returns TOOL_DONE with
+// t->help set, or a sentence and TOOL_USAGE.
+int tool_parse(tool *t, int argc, char **argv, const tool_option *own, size_t count, const char *usage, const char *example,
+               const char **words, size_t *word_count, size_t most_words);
+
+int tool_fail(chi_status status);                                                   // prints "chiaro: <sentence>"; the exit status
+int tool_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));      // TOOL_USAGE
+int tool_error(const char *format, ...) __attribute__((format(printf, 1, 2)));      // TOOL_FAILED
+int tool_open(tool *t, chi_device **dev);                                           // exit status
+
+bool tool_number(const char *text, double *out);
+bool tool_count(const char *text, uint64_t *out);
+bool tool_bytes(const char *text, uint64_t *out);
+const char *tool_nearest(const char *word, const char *const *candidates, size_t count);
+double tool_seconds(void);
+
+// Interrupts: 0, or the number of Ctrl-C seen since tool_catch_interrupts.
+void tool_catch_interrupts(void);
+int tool_interrupted(void);
+
+// A text file written whole or not at all.
+int tool_write_text(const char *path, const char *text);
+char *tool_read_text(const char *path); // NULL: said why
+
+// Images as bytes [count][pixels] on the host, labels [count] or NULL.
+typedef struct tool_images {
+    uint8_t *pixels;
+    int32_t *labels;
+    size_t count, channels, height, width, classes;
+} tool_images;
+// From idx files in a folder (`part` "train" or "t10k"), or from two files. labels NULL: none are read.
+int tool_load_folder(const char *folder, const char *part, tool_images *out);
+int tool_load_files(const char *images, const char *labels, tool_images *out);
+void tool_free_images(tool_images *images);
+
+int command_train(int argc, char **argv);
+int command_embed(int argc, char **argv);
+int command_eval(int argc, char **argv);
+int command_bench(int argc, char **argv);
+int command_devices(int argc, char **argv);
+int command_info(int argc, char **argv);
 
 #endif
