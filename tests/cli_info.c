@@ -85,10 +85,10 @@ static void refusals(void **state)
     expect("info '%s'", "/tmp", 1, "regular");
     expect("info '%s'", garbage, 1, "neither idx");
     expect("info '%s'", cut, 1, "header of 64 bytes");
-    expect("info%s", "", 2, "usage");
-    expect("info --jsn %s", "x", 2, "did you mean --json");
-    expect("info a b%s", "", 2, "one file");
-    expect("inof %s", "x", 2, "did you mean info");
+    expect("info%s", "", 2, "needs a FILE");
+    expect("info --jsn %s", "x", 2, "the nearest is --json");
+    expect("info a b%s", "", 2, "one word too many");
+    expect("inof %s", "x", 2, "the nearest is \"info\"");
     expect("info --help%s", "", 0, "usage");
     expect("--version%s", "", 0, chi_version());
 }
