@@ -201,7 +201,8 @@ int tool_parse(tool *t, int argc, char **argv, const tool_option *own, size_t co
     tool_option all[MOST_OPTIONS];
     struct option table[MOST_OPTIONS + 1] = { 0 };
     const char *names[MOST_OPTIONS];
-    memcpy(all, own, count * sizeof *own);
+    if (count)
+        memcpy(all, own, count * sizeof *own);
     memcpy(all + count, common, sizeof common);
     for (size_t i = 0; i < count + shared; i++) {
         table[i] = (struct option){ all[i].name, all[i].value ? required_argument : no_argument, NULL, 0 };

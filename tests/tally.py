@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the test programs of build folders and adds up what they say. Usage: tally.py BUILD [SANITIZED_BUILD]
+
+A leg is one set of programs in one environment: all of them on the default device; a short list under Oclgrind with its
+race, bounds and API checks; all but the slow ones with sanitizers. A program's passes and failures are read from cmocka's
+lines, or from a closing "N passed, N failed, N skipped"; one that dies, or says nothing, counts as a failure.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
+OCLGRIND = "/usr/lib/oclgrind/liboclgrind-rt-icd.so"
+OCLGRIND_TESTS = ["check_small"]
+UNSANITIZED = ("train_", "cli_train", "cli_bench")
+
+
+def programs(build):
+    out = subprocess.run(["meson", "introspect", "--tests", build], capture_output=True, text=True, check=True).stdout
+    return json.loads(out)
+
+
+def count(text, status):
+    plain = PLAIN.findall(text)
+    if plain:
+        passed, failed, skipped = (int(n or 0) for n in plain[-1])
+    else:
+        passed = len(re.findall(r"^\[       OK \]", text, re.M))
+        failed = len(set(re.findall(r"^\[  FAILED  \] (\S+)$", text, re.M)))
+        skipped = len(set(re.findall(r"^\[  SKIPPED \] (\S+)$", text, re.M)))
+    if status == 77 and not (passed or failed):
+        return 0, 0, max(skipped, 1)
+    if (status != 0 and failed == 0) or (status == 0 and not (passed or failed or skipped)):
+        failed += 1
+    return passed, failed, skipped
+
+
+def run(test, leg, extra):
+    environment = {**os.environ, **test.get("env", {}), **extra}
+    start = time.monotonic()
+    try:
+        done = subprocess.run(test["cmd"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              stdin=subprocess.DEVNULL, timeout=900)
+        text, status = done.stdout.decode(errors="replace"), done.returncode
+    except subprocess.TimeoutExpired as late:
+        text, status = (late.stdout or b"").decode(errors="replace") + "\ntimed out after 900 s\n", -1
+    result = count(text, status)
+    log = extra.get("OCLGRIND_LOG")
+    if log and os.path.exists(log) and os.path.getsize(log):
+        with open(log, encoding="utf-8", errors="replace") as file:
+            text += file.read()
+        result = (result[0], result[1] + 1, result[2])
+    passed, failed, skipped = result
+    print(f"{leg:9} {test['name']:20} {passed:5} passed {failed:3} failed {skipped:3} skipped  {time.monotonic() - start:6.1f} s", flush=True)
+    if failed:
+        print("\n".join(text.splitlines()[-60:]), flush=True)
+    return result
+
+
+def main():
+    total = [0, 0, 0]
+
+    def add(result):
+        for i, n in enumerate(result):
+            total[i] += n
+
+    tests = programs(sys.argv[1])
+    for test in tests:
+        add(run(test, "default", {}))
+    for test in tests:
+        if test["name"] not in OCLGRIND_TESTS:
+            continue
+        if not os.path.exists(OCLGRIND):
+            add((0, 0, 1))
+            print("oclgrind  is not installed: skipped")
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            add(run(test, "oclgrind", {"OCL_ICD_VENDORS": OCLGRIND, "OCLGRIND_DATA_RACES": "1", "OCLGRIND_CHECK_API": "1",
+                                       "OCLGRIND_MAX_ERRORS": "20", "OCLGRIND_LOG": os.path.join(folder, "log"),
+                                       "CHIARO_SMALL": "1"}))
+    for build in sys.argv[2:3]:
+        for test in programs(build):
+            if not test["name"].startswith(UNSANITIZED):
+                add(run(test, "sanitized", {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1",
+                                            "LSAN_OPTIONS": f"suppressions={os.path.abspath('tests/lsan.txt')}:print_suppressions=0"}))
+    print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
+    return 1 if total[1] or not total[0] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
