@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+// check_bits.c: one hash for each loss and its gradients, each similarity, and a trained network, over tiles of the
+// panel core and over memory budgets (kept, hybrid, recomputed tiles); and the loss against its definition in double.
+// CHIARO_SMALL=1: tiny shapes, for slow devices.
+#include <chiaro/chiaro.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../src/ref/loss.h"
+
+static size_t passed, failed;
+static bool small;
+
+static void verdict(bool good, const char *what, const char *tile, const char *why)
+{
+    if (!good)
+        printf("%s, tile %s: %s (repeat: check_bits)\n", what, tile, why);
+    passed += good;
+    failed += !good;
+}
+
+static chi_buffer *make(chi_device *dev, const void *from, size_t bytes)
+{
+    chi_buffer *b = NULL;
+    if (chi_buffer_create(dev, bytes, &b) != CHI_OK || (from && chi_buffer_upload(b, 0, from, bytes) != CHI_OK))
+        printf("%s\n", chi_error_text());
+    return b;
+}
+
+// Tiles that differ in every number: each compiles its own programs, which is where the time goes.
+static const char *const tiles[] = { "p8x32v16", "p6x16v8", "p12x32v16", "p4x16v4", "p8x32v16k128" };
+enum { TILES = sizeof tiles / sizeof *tiles };
+
+// ---- losses ------------------------------------------------------------------------------------------
+typedef struct problem {
+    chi_loss_kind kind;
+    size_t n, dim;
+    float tau;
+    bool unit, learnt;
+} problem;
+
+typedef struct outcome { float value, *gx, *gy, scale; uint64_t hash; const char *scheme; } outcome;
+
+// Rows of different lengths unless unit; labels repeat every 7 rows, one row stands alone.
+static void fill(const problem *p, float *x, float *y, int32_t *labels)
+{
+    chi_random_unit_rows(3, p->n, p->dim, x);
+    chi_random_unit_rows(4, p->n, p->dim, y);
+    for (size_t i = 0; i < p->n; i++) {
+        labels[i] = i == p->n / 2 ? 1000 : (int32_t)(i % 7);
+        for (size_t k = 0; k < p->dim && !p->unit; k++) {
+            y[i * p->dim + k] = 0.5f * y[i * p->dim + k] + x[i * p->dim + k];
+            x[i * p->dim + k] *= 0.1f + (float)(i % 13);
+        }
+    }
+}
+
+static chi_status evaluate(chi_device *dev, const problem *p, const float *x, const float *y, const int32_t *labels, outcome *o)
+{
+    const size_t bytes = 4 * p->n * p->dim;
+    const bool two = p->kind == CHI_LOSS_CLIP || p->kind == CHI_LOSS_INFONCE;
+    float scale[2] = { logf(1.0f / p->tau), 0.0f };
+    chi_buffer *bx = make(dev, x, bytes), *by = make(dev, y, bytes), *gx = make(dev, NULL, bytes), *gy = make(dev, NULL, bytes);
+    chi_buffer *bl = make(dev, labels, 4 * p->n), *bs = make(dev, scale, sizeof scale);
+    chi_loss_args a = { .x = chi_matrix_view(bx, p->n, p->dim), .grad_x = chi_matrix_view(gx, p->n, p->dim) };
+    if (two) {
+        a.y = chi_matrix_view(by, p->n, p->dim);
+        a.grad_y = chi_matrix_view(gy, p->n, p->dim);
+    }
+    a.labels = p->kind == CHI_LOSS_SUPCON ? bl : NULL;
+    if (p->learnt) {
+        a.log_scale = a.grad_log_scale = chi_matrix_view(bs, 1, 1);
+        a.grad_log_scale.offset = 1;
+    }
+    chi_loss *loss = NULL;
+    chi_status st = chi_loss_create(dev, p->n, p->dim, &(chi_loss_options){ .kind = p->kind, .temperature = p->tau, .unit_rows = p->unit, .learnt_temperature = p->learnt }, &loss);
+    if (st == CHI_OK)
+        st = chi_loss_eval(loss, &a, &o->value);
+    if (st == CHI_OK)
+        st = chi_buffer_download(gx, 0, o->gx, bytes);
+    if (st == CHI_OK)
+        st = chi_buffer_download(gy, 0, o->gy, bytes);
+    if (st == CHI_OK)
+        st = chi_buffer_download(bs, 0, scale, sizeof scale);
+    o->scale = scale[1];
+    o->hash = chi_hash(chi_hash(chi_hash(chi_hash(CHI_HASH_START, &o->value, 4), o->gx, bytes), o->gy, bytes), scale, sizeof scale);
+    if (st == CHI_OK) {
+        chi_loss_report report;
+        chi_loss_describe(loss, &report);
+        o->scheme = report.scheme;
+    } else {
+        printf("%s\n", chi_error_text());
+    }
+    chi_loss_destroy(&loss);
+    chi_buffer **all[] = { &bx, &by, &gx, &gy, &bl, &bs };
+    for (size_t i = 0; i < 6; i++)
+        chi_buffer_destroy(all[i]);
+    return st;
+}
+
+// Largest error against the largest entry.
+static double error_of(const float *got, const double *want, size_t n)
+{
+    double worst = 0.0, most = 1e-30;
+    for (size_t i = 0; i < n; i++) {
+        most = fmax(most, fabs(want[i]));
+        worst = fmax(worst, fabs((double)got[i] - want[i]));
+    }
+    return worst / most;
+}
+
+// A logit is a chain of dim products scaled by 1 / τ: its error, and so the relative error of each weight, is at most
+// dim · 2^-24 / τ; sums add log2(n) roundings. Random signs keep the real one far below.
+static void check_definition(const problem *p, const float *x, const float *y, const int32_t *labels, const outcome *o, const char *what)
+{
+    double *gx = calloc(p->n * p->dim, sizeof *gx), *gy = calloc(p->n * p->dim, sizeof *gy), value = 0.0, scale = 0.0;
+    const double bound = 4.0 * 0x1p-24 * ((double)p->dim / (double)p->tau + 32.0);
+    chi__ref_loss(p->kind, p->n, p->dim, (double)p->tau, p->unit, x, y, labels, &value, gx, gy, &scale);
+    const bool two = p->kind == CHI_LOSS_CLIP || p->kind == CHI_LOSS_INFONCE;
+    verdict(fabs((double)o->value - value) <= bound * fmax(1.0, value), what, "default", "the value is not that of the definition");
+    const double error_x = error_of(o->gx, gx, p->n * p->dim), error_y = two ? error_of(o->gy, gy, p->n * p->dim) : 0.0;
+    if (error_x > bound || error_y > bound)
+        printf("%s: errors %.2g and %.2g of the largest entry, bound %.2g\n", what, error_x, error_y, bound);
+    verdict(error_x <= bound, what, "default", "grad_x is not that of the definition");
+    if (two)
+        verdict(error_y <= bound, what, "default", "grad_y is not that of the definition");
+    if (p->learnt)
+        verdict(fabs((double)o->scale - scale) <= bound * fmax(1.0, fabs(scale)), what, "default", "the temperature's gradient is not that of the definition");
+    free(gx);
+    free(gy);
+}
+
+static void check_problem(const problem *p)
+{
+    static const char *const names[] = { "clip", "infonce", "ntxent", "supcon" };
+    char what[96];
+    const size_t count = p->n * p->dim;
+    float *x = malloc(4 * count), *y = malloc(4 * count);
+    int32_t *labels = malloc(4 * p->n);
+    outcome first = { .gx = calloc(count, 4), .gy = calloc(count, 4) }, other = { .gx = calloc(count, 4), .gy = calloc(count, 4) };
+    snprintf(what, sizeof what, "%s %zu x %zu tau %g%s%s", names[p->kind], p->n, p->dim, (double)p->tau, p->unit ? " unit" : "", p->learnt ? " learnt" : "");
+    fill(p, x, y, labels);
+    bool have = false;
+    for (size_t t = 0; t < (small ? 2 : TILES); t++)
+        for (int budget = 0; budget < (p->n > 1000 && t < 2 ? 3 : 1); budget++) {
+            static const uint64_t bytes[] = { 0, 14u << 20, 40u << 20 };
+            chi_device *dev = NULL;
+            if (chi_device_open(&(chi_device_options){ .core = CHI_CORE_PANEL, .tile = tiles[t], .memory_bytes = bytes[budget] }, &dev) != CHI_OK) {
+                verdict(false, what, tiles[t], chi_error_text());
+                continue;
+            }
+            const chi_status st = evaluate(dev, p, x, y, labels, have ? &other : &first);
+            if (!have && st == CHI_OK)
+                check_definition(p, x, y, labels, &first, what);
+            else
+                verdict(st == CHI_OK && other.hash == first.hash, what, tiles[t], "other bits than the first tile");
+            have = true;
+            chi_device_close(&dev);
+        }
+    free(x);
+    free(y);
+    free(labels);
+    free(first.gx);
+    free(first.gy);
+    free(other.gx);
+    free(other.gy);
+}
+
+// ---- similarity and a network --------------------------------------------------------------------------
+static uint64_t similarity_hash(chi_device *dev, chi_metric metric, float scale, size_t n, size_t m, size_t dim)
+{
+    float *x = malloc(4 * n * dim), *y = malloc(4 * m * dim), *all = malloc(4 * n * m);
+    chi_random_unit_rows(5, n, dim, x);
+    chi_random_unit_rows(6, m, dim, y);
+    const size_t k = 9;
+    chi_buffer *bx = make(dev, x, 4 * n * dim), *by = make(dev, y, 4 * m * dim), *out = make(dev, NULL, 4 * n * m), *lse = make(dev, NULL, 4 * n);
+    chi_buffer *values = make(dev, NULL, 4 * n * k), *indices = make(dev, NULL, 4 * n * k);
+    const chi_matrix mx = chi_matrix_view(bx, n, dim), my = chi_matrix_view(by, m, dim);
+    uint64_t histogram[16], hash = CHI_HASH_START;
+    chi_pair_stats stats;
+    chi_similarity *sim = NULL;
+    chi_status st = chi_similarity_create(dev, n, m, dim, &(chi_similarity_options){ .metric = metric, .scale = scale, .topk = k }, &sim);
+    if (st == CHI_OK)
+        st = chi_similarity_store(sim, mx, my, chi_matrix_view(out, n, m));
+    if (st == CHI_OK)
+        st = chi_similarity_logsumexp(sim, mx, my, chi_matrix_view(lse, n, 1));
+    if (st == CHI_OK)
+        st = chi_similarity_topk(sim, mx, my, k, chi_matrix_view(values, n, k), indices);
+    if (st == CHI_OK)
+        st = chi_similarity_stats(sim, mx, my, -1.0f, 1.0f, 16, histogram, &stats);
+    const chi_buffer *parts[] = { out, lse, values, indices };
+    const size_t bytes[] = { 4 * n * m, 4 * n, 4 * n * k, 4 * n * k };
+    for (size_t i = 0; i < 4 && st == CHI_OK; i++) {
+        st = chi_buffer_download(parts[i], 0, all, bytes[i] < 4 * n * m ? bytes[i] : 4 * n * m);
+        hash = chi_hash(hash, all, bytes[i] < 4 * n * m ? bytes[i] : 4 * n * m);
+    }
+    hash = st == CHI_OK ? chi_hash(chi_hash(hash, histogram, sizeof histogram), &stats, sizeof stats) : 0;
+    if (st != CHI_OK)
+        printf("%s\n", chi_error_text());
+    chi_similarity_destroy(&sim);
+    chi_buffer **buffers[] = { &bx, &by, &out, &lse, &values, &indices };
+    for (size_t i = 0; i < 6; i++)
+        chi_buffer_destroy(buffers[i]);
+    free(x);
+    free(y);
+    free(all);
+    return hash;
+}
+
+// Weights after a few steps of a small network with every kind of layer.
+static uint64_t network_hash(chi_device *dev)
+{
+    const size_t rows = small ? 4 : 40, pixels = 3 * 13 * 11;
+    const char *text = "conv2d:8,k=3,s=2,p=1,bias=0 batch_norm relu residual( conv2d:8,k=3,p=1 batch_norm gelu conv2d:12,k=1,g=4 | conv2d:12,k=1 ) "
+                       "max_pool:k=3,s=2,p=1 average_pool:k=2,s=1 gelu flatten linear:17 normalize";
+    chi_layer *layers = NULL;
+    chi_encoder *enc = NULL;
+    chi_optimizer *opt = NULL;
+    float *x = malloc(4 * rows * pixels), weights[4096];
+    uint64_t hash = CHI_HASH_START;
+    chi_random_unit_rows(7, rows, pixels, x);
+    chi_buffer *bx = make(dev, x, 4 * rows * pixels), *z = make(dev, NULL, 4 * rows * 17), *g = make(dev, NULL, 4 * rows * 17);
+    chi_status st = chi_layers_parse(text, &layers);
+    if (st == CHI_OK)
+        st = chi_encoder_create(dev, rows, (chi_shape){ 3, 13, 11 }, layers, 11, &enc);
+    if (st == CHI_OK)
+        st = chi_optimizer_create(dev, chi_encoder_parameters(enc), &(chi_optimizer_options){ .kind = CHI_OPTIMIZER_ADAMW, .weight_decay = 0.01f }, &opt);
+    chi_loss *loss = NULL;
+    if (st == CHI_OK)
+        st = chi_loss_create(dev, rows, 17, &(chi_loss_options){ .kind = CHI_LOSS_NTXENT, .temperature = 0.2f }, &loss);
+    for (int step = 0; step < (small ? 2 : 20) && st == CHI_OK; step++) {
+        const chi_matrix mz = chi_matrix_view(z, rows, 17), mg = chi_matrix_view(g, rows, 17);
+        st = chi_encoder_forward(enc, chi_matrix_view(bx, rows, pixels), mz);
+        if (st == CHI_OK)
+            st = chi_loss_eval(loss, &(chi_loss_args){ .x = mz, .grad_x = mg }, NULL);
+        if (st == CHI_OK)
+            st = chi_encoder_backward(enc, mg, (chi_matrix){ 0 });
+        if (st == CHI_OK)
+            st = chi_optimizer_step(opt, 0.01f);
+    }
+    const chi_parameters p = enc ? chi_encoder_parameters(enc) : (chi_parameters){ 0 };
+    for (size_t i = 0; i < p.count && st == CHI_OK; i++) {
+        st = p.items[i].count <= 4096 ? chi_encoder_read(enc, i, 0, weights) : CHI_ERR_SHAPE;
+        hash = chi_hash(hash, weights, 4 * p.items[i].count);
+    }
+    if (st != CHI_OK)
+        printf("%s\n", chi_error_text());
+    chi_loss_destroy(&loss);
+    chi_optimizer_destroy(&opt);
+    chi_encoder_destroy(&enc);
+    chi_layers_free(&layers);
+    chi_buffer_destroy(&bx);
+    chi_buffer_destroy(&z);
+    chi_buffer_destroy(&g);
+    free(x);
+    return st == CHI_OK ? hash : 0;
+}
+
+static void check_others(void)
+{
+    enum { CASES = 5 };
+    static const struct { chi_metric metric; float scale; } metrics[CASES - 1] = {
+        { CHI_METRIC_DOT, 1.0f }, { CHI_METRIC_COSINE, 10.0f }, { CHI_METRIC_SQUARED_EUCLIDEAN, -2.0f }, { CHI_METRIC_COSINE, 200.0f } };
+    uint64_t first[CASES] = { 0 };
+    for (size_t t = 0; t < (small ? 2 : TILES); t++) {
+        chi_device *dev = NULL;
+        const char *tile = tiles[t];
+        if (chi_device_open(&(chi_device_options){ .core = CHI_CORE_PANEL, .tile = tile }, &dev) != CHI_OK) {
+            verdict(false, "similarity", tile, chi_error_text());
+            continue;
+        }
+        for (size_t c = 0; c < CASES; c++) {
+            const uint64_t hash = c + 1 == CASES ? network_hash(dev)
+                                                 : similarity_hash(dev, metrics[c].metric, metrics[c].scale, small ? 5 : 131, small ? 19 : 307, small ? 3 : 37);
+            verdict(hash != 0 && (t == 0 || hash == first[c]), c + 1 == CASES ? "weights after 20 steps" : "similarity", tile, "other bits than the first tile");
+            first[c] = t == 0 ? hash : first[c];
+        }
+        chi_device_close(&dev);
+    }
+    for (size_t c = 0; c < CASES; c++)
+        printf("hash %016llx\n", (unsigned long long)first[c]);
+}
+
+int main(void)
+{
+    small = getenv("CHIARO_SMALL") != NULL;
+    chi_device *dev = NULL;
+    if (chi_device_open(NULL, &dev) != CHI_OK) {
+        printf("%s\n", chi_error_text());
+        return 77;
+    }
+    chi_device_close(&dev);
+    static const problem tiny[] = { { CHI_LOSS_CLIP, 6, 3, 0.1f, false, false }, { CHI_LOSS_NTXENT, 6, 5, 0.1f, false, false },
+                                    { CHI_LOSS_SUPCON, 17, 3, 0.01f, false, false }, { CHI_LOSS_INFONCE, 9, 4, 0.01f, true, true } };
+    static const problem full[] = {
+        { CHI_LOSS_CLIP, 1, 1, 0.1f, false, false },     { CHI_LOSS_CLIP, 129, 50, 0.07f, true, false },   { CHI_LOSS_CLIP, 300, 64, 0.01f, false, false },
+        { CHI_LOSS_CLIP, 257, 33, 0.1f, false, true },   { CHI_LOSS_CLIP, 1600, 40, 0.1f, false, false },  { CHI_LOSS_INFONCE, 131, 17, 0.1f, false, false },
+        { CHI_LOSS_INFONCE, 300, 20, 0.02f, true, false }, { CHI_LOSS_NTXENT, 2, 3, 0.5f, false, false },  { CHI_LOSS_NTXENT, 130, 31, 0.1f, false, false },
+        { CHI_LOSS_NTXENT, 600, 16, 0.01f, false, true }, { CHI_LOSS_NTXENT, 4200, 16, 0.2f, true, false }, { CHI_LOSS_SUPCON, 1, 4, 0.1f, false, false },
+        { CHI_LOSS_SUPCON, 127, 29, 0.1f, false, false }, { CHI_LOSS_SUPCON, 520, 24, 0.02f, true, false }, { CHI_LOSS_SUPCON, 300, 24, 0.1f, false, true },
+    };
+    const problem *problems = small ? tiny : full;
+    for (size_t i = 0; i < (small ? sizeof tiny : sizeof full) / sizeof *problems; i++)
+        check_problem(&problems[i]);
+    check_others();
+    printf("%zu passed, %zu failed, 0 skipped\n", passed, failed);
+    return failed != 0;
+}
