@@ -29,7 +29,7 @@ kernel void loss_counts(const uint n, const uint padded, global const int *restr
     const int8 own = (int8)(labels[i]);
     int8 same = (int8)(0);
     for (uint j = 0; j < padded; j += 8)
-        same -= vload8(0, labels + j) == own;
+        same += (vload8(0, labels + j) == own) & 1; // a mask's other bits: Oclgrind 21.10 gives 255 for −1
     const int4 four = same.lo + same.hi;
     counts[i] = labels[i] < 0 ? -1 : four.x + four.y + four.z + four.w - 1;
 }

@@ -31,13 +31,14 @@ static bool positive(const pairs *p, size_t i, size_t j)
 // Row i's log Σ e^l − mean of its positives' l, and its share of the gradient; columns: the same down column i.
 static double row(const pairs *p, size_t i, bool column, double weight)
 {
-    double most = -INFINITY, sum = 0.0, positives = 0.0, scores = 0.0;
+    double most = -INFINITY, sum = 0.0, others = 0.0, positives = 0.0, scores = 0.0;
 #define S(j) (column ? p->s[(j)*p->n + i] : p->s[i * p->n + (j)])
     for (size_t j = 0; j < p->n; j++)
         if (counts(p, i, j))
             most = fmax(most, S(j) / p->tau);
     for (size_t j = 0; j < p->n; j++) {
         sum += counts(p, i, j) ? exp(S(j) / p->tau - most) : 0.0;
+        others += counts(p, i, j) && !positive(p, i, j) ? exp(S(j) / p->tau - most) : 0.0;
         positives += positive(p, i, j);
         scores += positive(p, i, j) ? S(j) / p->tau : 0.0;
     }
@@ -45,10 +46,11 @@ static double row(const pairs *p, size_t i, bool column, double weight)
         return 0.0;
     for (size_t j = 0; j < p->n; j++) {
         const double soft = counts(p, i, j) ? exp(S(j) / p->tau - most) / sum : 0.0;
-        p->g[column ? j * p->n + i : i * p->n + j] += weight * (soft - (positive(p, i, j) ? 1.0 / positives : 0.0));
+        const double single = -others / sum; // soft − 1, which would cancel where the row is saturated
+        p->g[column ? j * p->n + i : i * p->n + j] += weight * (!positive(p, i, j) ? soft : positives == 1.0 ? single : soft - 1.0 / positives);
     }
 #undef S
-    return most + log(sum) - scores / positives;
+    return positives == 1.0 ? log1p(others / exp(scores - most)) : most + log(sum) - scores / positives;
 }
 
 static size_t rows_with_positive(const pairs *p)
