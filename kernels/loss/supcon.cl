@@ -26,12 +26,11 @@ kernel void loss_counts(const uint n, const uint padded, global const int *restr
     const uint i = (uint)get_global_id(0);
     if (i >= n)
         return;
-    const int8 own = (int8)(labels[i]);
-    int8 same = (int8)(0);
-    for (uint j = 0; j < padded; j += 8)
-        same += (vload8(0, labels + j) == own) & 1; // a mask's other bits: Oclgrind 21.10 gives 255 for −1
-    const int4 four = same.lo + same.hi;
-    counts[i] = labels[i] < 0 ? -1 : four.x + four.y + four.z + four.w - 1;
+    const int own = labels[i];
+    int same = 0;
+    for (uint j = 0; j < padded; j++) // one by one: Oclgrind 21.10 widens a vector comparison to 255
+        same += labels[j] == own;
+    counts[i] = own < 0 ? -1 : same - 1;
 }
 
 // W and W · scale: the mean's weight over rows with a positive, or over all rows. One work-item.
