@@ -12,6 +12,7 @@ static const struct {
     { "train", command_train, "train an encoder on images: chiaro train simclr --data DIR --output DIR" },
     { "embed", command_embed, "images to features in an .npy file" },
     { "eval", command_eval, "kNN and linear probe of a trained encoder" },
+    { "bench", command_bench, "time one problem: chiaro bench clip:4096x4096x128" },
     { "info", command_info, "what is in an idx, npy or safetensors file" },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

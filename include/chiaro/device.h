@@ -108,6 +108,9 @@ typedef struct chi_kernel_time {
 } chi_kernel_time;
 chi_status chi_device_kernel_times(chi_device *dev, chi_kernel_time *times, size_t capacity, size_t *count);
 
+// What the device can do at most, measured in a second: fused multiply-adds, and copying (bytes read and written).
+chi_status chi_device_measure_peak(chi_device *dev, double *fma_gflops, double *copy_gbytes_per_s);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// bench.c: `chiaro bench`: one problem, timed. The problems: bench_problem.c.
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+typedef struct bench {
+    tool tool;
+    const char *word, *reps_text, *dump, *provider;
+    bool peak, hash;
+    uint64_t reps;
+    chi_device *dev;
+} bench;
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static int read_options(bench *b, int argc, char **argv)
+{
+    size_t words = 0;
+    const tool_option own[] = {
+        { "reps", "N", "timed repeats after one that is not; default 9", &b->reps_text, NULL },
+        { "peak", NULL, "measure the device's own FMA and copy peaks beside it", NULL, &b->peak },
+        { "hash", NULL, "FNV-1a 64 over value, then gradients", NULL, &b->hash },
+        { "dump", "FILE", "inputs and results as safetensors", &b->dump, NULL },
+        { "provider", "chiaro|clblast", "gemm: whose product", &b->provider, NULL },
+    };
+    const int result = tool_parse(&b->tool, argc, argv, own, 5,
+        "bench PROBLEM [--json]\nPROBLEM: gemm:NxMxD  logsumexp:NxMxD  clip:NxNxD  ntxent:NxNxD  supcon:NxNxD[,c=CLASSES]  topk:NxMxD[,k=K]\n"
+        "         conv:BATCHxCINxHxWxCOUT[,k=SIDE][,s=STRIDE][,p=PADDING]  train-step:BATCH  peak\n"
+        "Rows of length 1 from seed 1 (y: seed 2), temperature 0.1, labels i mod 100. Time: wall clock from the first launch\n"
+        "to the end, packing included, uploads not. gflops counts the least the mathematics needs (clip 3G, ntxent and\n"
+        "supcon 1.5G, G = 2 N M D), gflops_executed what was run.",
+        "chiaro bench clip:4096x4096x128 --peak --json", &b->word, &words, 1);
+    if (result != TOOL_DONE || b->tool.help)
+        return result;
+    b->reps = 9;
+    if (!b->word)
+        return tool_usage("bench needs a PROBLEM, for example clip:4096x4096x128 (chiaro bench --help)");
+    if (b->reps_text && (!tool_count(b->reps_text, &b->reps) || b->reps == 0 || b->reps > 100000))
+        return tool_usage("--reps %s is not a number from 1 to 100000", b->reps_text);
+    if (b->provider && strcmp(b->provider, "chiaro") != 0 && strcmp(b->provider, "clblast") != 0)
+        return tool_usage("--provider %s is neither chiaro nor clblast", b->provider);
+    return TOOL_DONE;
+}
+
+static int measure(bench *b, problem *p, double *times)
+{
+    for (uint64_t r = 0; r <= b->reps; r++) { // the first is not counted
+        const double start = tool_seconds();
+        chi_status st = problem_run(p);
+        if (st == CHI_OK)
+            st = chi_device_finish(b->dev);
+        if (st != CHI_OK)
+            return tool_fail(st);
+        if (r > 0)
+            times[r - 1] = (tool_seconds() - start) * 1e3;
+    }
+    qsort(times, b->reps, sizeof *times, by_size);
+    chi_device_memory(b->dev, NULL, &p->peak_bytes);
+    return TOOL_DONE;
+}
+
+static void print(const bench *b, const problem *p, const double *times, double fma_peak)
+{
+    chi_device_info info;
+    char fraction[32] = "null";
+    const double best = times[0], middle = times[b->reps / 2], gflops = p->flop_minimum / best / 1e6;
+    chi_device_describe(b->dev, &info);
+    if (fma_peak > 0.0)
+        snprintf(fraction, sizeof fraction, "%.4f", gflops / fma_peak);
+    const char *core = chi_device_core(b->dev) == CHI_CORE_PANEL ? "panel" : "group", *numerics = b->tool.options.numerics == CHI_NUMERICS_FAST ? "fast" : "exact";
+    if (b->tool.json) {
+        printf("{\"problem\": \"%s\", \"device\": \"%s\", \"driver\": \"%s\", \"core\": \"%s\", \"tile\": \"%s\", \"numerics\": \"%s\", \"reps\": %llu, "
+               "\"ms_min\": %.4f, \"ms_median\": %.4f, \"gflops\": %.2f, \"gflops_executed\": %.2f, \"gbytes_per_s\": %.2f, \"peak_bytes\": %llu, "
+               "\"fraction_of_peak\": %s, \"scheme\": \"%s\"", p->word, info.name, info.driver, core, chi_device_tile(b->dev), numerics,
+               (unsigned long long)b->reps, best, middle, gflops, p->flop / best / 1e6, p->bytes / best / 1e6, (unsigned long long)p->peak_bytes, fraction, p->scheme);
+        if (b->hash)
+            printf(", \"hash\": \"%016llx\"", (unsigned long long)p->hash);
+        printf("}\n");
+        return;
+    }
+    printf("%s on %s (%s, %s, %s): %.3f ms best, %.3f ms median of %llu; %.1f GFLOP/s (%.1f executed), %.1f GB/s, %.1f MiB at most", p->word, info.name, core,
+           chi_device_tile(b->dev), p->scheme, best, middle, (unsigned long long)b->reps, gflops, p->flop / best / 1e6, p->bytes / best / 1e6, (double)p->peak_bytes / 1048576.0);
+    if (fma_peak > 0.0)
+        printf("; %.1f %% of the FMA peak of %.1f", 100.0 * gflops / fma_peak, fma_peak);
+    printf(b->hash ? "; hash %016llx\n" : "\n", (unsigned long long)p->hash);
+}
+
+static int run_peak(bench *b)
+{
+    double fma = 0.0, copy = 0.0;
+    const chi_status st = chi_device_measure_peak(b->dev, &fma, &copy);
+    if (st != CHI_OK)
+        return tool_fail(st);
+    printf(b->tool.json ? "{\"problem\": \"peak\", \"fma_gflops\": %.2f, \"copy_gbytes_per_s\": %.2f}\n" : "FMA %.1f GFLOP/s, copy %.1f GB/s (read and written)\n", fma, copy);
+    return TOOL_DONE;
+}
+
+static int run_problem(bench *b)
+{
+    problem p = { .word = b->word, .dev = b->dev, .provider = b->provider };
+    double fma = 0.0, copy = 0.0, *times = calloc(b->reps, sizeof *times);
+    int result = times ? problem_create(&p) : tool_error("no memory for %llu times", (unsigned long long)b->reps);
+    if (result == TOOL_DONE)
+        result = measure(b, &p, times);
+    if (result == TOOL_DONE && (b->hash || b->dump))
+        result = problem_results(&p, b->dump);
+    if (result == TOOL_DONE && b->peak) {
+        const chi_status st = chi_device_measure_peak(b->dev, &fma, &copy);
+        result = st == CHI_OK ? TOOL_DONE : tool_fail(st);
+    }
+    if (result == TOOL_DONE)
+        print(b, &p, times, fma);
+    problem_destroy(&p);
+    free(times);
+    return result;
+}
+
+int command_bench(int argc, char **argv)
+{
+    bench b = { 0 };
+    int result = read_options(&b, argc, argv);
+    if (result != TOOL_DONE || b.tool.help)
+        return result;
+    const bool peak = strcmp(b.word, "peak") == 0;
+    if (!peak)
+        result = problem_check(b.word, b.provider); // before a device is opened
+    if (result == TOOL_DONE)
+        result = tool_open(&b.tool, &b.dev);
+    if (result == TOOL_DONE)
+        result = peak ? run_peak(&b) : run_problem(&b);
+    chi_device_close(&b.dev);
+    return result;
+}
