@@ -196,6 +196,18 @@ chi_status chi__make_folder(const char *path, unsigned mode)
 
 bool chi__file_exists(const char *path) { return access(path, F_OK) == 0; }
 
+bool chi__folder_is_private(const char *path)
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0 || access(path, W_OK) != 0) {
+        fail_errno("write in the folder", path, errno);
+        return false;
+    }
+    if (facts.st_uid != geteuid() || (facts.st_mode & (S_IWGRP | S_IWOTH)))
+        chi__fail(NULL, CHI_ERR_FILE, "%s: belongs to another user, or others may write in it", path);
+    return facts.st_uid == geteuid() && !(facts.st_mode & (S_IWGRP | S_IWOTH));
+}
+
 chi_status chi__remove_file(const char *path)
 {
     if (unlink(path) != 0 && errno != ENOENT)

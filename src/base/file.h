@@ -26,6 +26,8 @@ void chi__writer_abort(chi__writer *writer);
 
 chi_status chi__make_folder(const char *path, unsigned mode); // with its parents
 bool chi__file_exists(const char *path);
+// Whether the folder is this user's and only they may write in it; the sentence where not.
+bool chi__folder_is_private(const char *path);
 chi_status chi__remove_file(const char *path);
 
 #endif

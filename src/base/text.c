@@ -179,7 +179,7 @@ const char *chi__bytes_text(unsigned long long bytes, char *to)
     for (; value >= 1024 && unit < 5; unit++)
         value /= 1024;
     // Tenths by hand: printf's decimal point follows the locale.
-    const unsigned long long tenths = (unsigned long long)(value * 10 + 0.5);
-    snprintf(to, 24, "%llu.%llu %s", tenths / 10, tenths % 10, units[unit]);
+    const unsigned tenths = (unsigned)(value * 10 + 0.5);
+    snprintf(to, 24, "%u.%u %s", tenths / 10 % 100000, tenths % 10, units[unit]);
     return to;
 }

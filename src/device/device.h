@@ -69,6 +69,10 @@ chi_buffer *chi__faults(chi_device *dev);
 chi_status chi__check_matrix(chi_device *dev, chi_matrix m, size_t rows, size_t cols, const char *what);
 static inline size_t chi__stride(chi_matrix m) { return m.stride ? m.stride : m.cols; }
 
+// Asked of the layer above, src/tune/defaults.c, which alone knows tiles: the name of the tile for a device, and its
+// core where that is still CHI_CORE_AUTO. asked NULL: the table's choice. NULL: there is no such tile of that core.
+const char *chi__tile_choice(chi_core *core, const char *asked, const chi_device_info *info);
+
 // Folder of this device's cache files, NULL where there is none.
 const char *chi__device_cache(const chi_device *dev);
 // A line that names device, driver and platform: part of every cache key.

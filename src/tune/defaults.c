@@ -55,6 +55,22 @@ const chi__tile *chi__tile_default(chi_core core, const chi_device_info *info)
     return chi__tile_find(core, info->vector_width >= 16 ? "p8x32v16" : info->vector_width >= 8 ? "p6x16v8" : "p4x16v4");
 }
 
+const char *chi__tile_choice(chi_core *core, const char *asked, const chi_device_info *info)
+{
+    const bool cpu = strcmp(info->type, "cpu") == 0;
+    const chi_core start = *core ? *core : cpu ? CHI_CORE_PANEL : CHI_CORE_GROUP;
+    const chi__tile *tile = asked ? chi__tile_find(*core, asked) : chi__tile_default(start, info);
+    if (!tile)
+        return NULL;
+    *core = tile->core;
+    return tile->name;
+}
+
+const chi__tile *chi__device_tile(const chi_device *dev)
+{
+    return chi__tile_find(chi_device_core(dev), chi_device_tile(dev));
+}
+
 const char *chi__tile_defines(const chi__tile *tile, char *to)
 {
     snprintf(to, 160, "TILE_M=%u TILE_N=%u VEC=%u TILE_K=%u BLOCK=%u WG_M=%u WG_N=%u", tile->tile_m, tile->tile_n, tile->vec,

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// about.h: what is known of drivers, as data. Nothing here touches a device.
+#ifndef CHI_DEVICE_ABOUT_H
+#define CHI_DEVICE_ABOUT_H
+
+#include <chiaro/device.h>
+
+typedef enum chi__about_action {
+    CHI__ABOUT_REFUSE,    // never used
+    CHI__ABOUT_DEGRADE,   // used, but ranked behind all others and named in a warning
+    CHI__ABOUT_OWN_CACHE, // the driver keeps compiled programs itself: ours would only be one more copy
+} chi__about_action;
+
+// One row: devices whose platform contains `platform` and whose name or vendor contains `device` (NULL: any), with a
+// driver version from `from` up to, without, `before` (NULL: no bound).
+typedef struct chi__about {
+    const char *platform, *device, *from, *before;
+    chi__about_action action;
+    const char *reason, *seen; // seen: the month of the evidence
+} chi__about;
+
+const chi__about *chi__about_row(size_t index); // NULL after the last
+bool chi__about_matches(const chi__about *row, const chi_device_info *info);
+bool chi__about_has(const chi_device_info *info, chi__about_action action);
+// States and reasons of a whole list: rows, then hardware that several platforms show.
+void chi__about_apply(chi_device_info *list, size_t count);
+// -1, 0, 1: the numbers of two versions, compared in order; text in front of the first number is passed over.
+int chi__version_compare(const char *a, const char *b);
+
+#endif

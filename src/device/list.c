@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// list.c: every device of every platform. Facts: facts.c. Quirks: about.c. The choice: select.c.
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../base/memory.h"
+#include "../base/text.h"
+#include "about.h"
+#include "cl.h"
+#include "select.h"
+
+// Two threads that discover at once: with some drivers one of them sees nothing.
+static pthread_mutex_t discovery = PTHREAD_MUTEX_INITIALIZER;
+
+static const char no_platform[] =
+    "no OpenCL driver was found: install one (a CPU: pocl-opencl-icd; Intel GPUs: intel-opencl-icd; AMD: "
+    "mesa-opencl-icd or ROCm; NVIDIA: nvidia-opencl-icd), see that it has a file in /etc/OpenCL/vendors, and try again";
+
+typedef struct listing {
+    chi_device_info *infos;
+    chi__found *found;
+    size_t count, room;
+} listing;
+
+static bool add(listing *list, cl_platform_id platform, cl_device_id id)
+{
+    if (list->count == list->room) {
+        const size_t room = list->room * 2 + 8;
+        chi_device_info *infos = chi__realloc(list->infos, room, sizeof *infos);
+        if (infos)
+            list->infos = infos;
+        chi__found *found = infos ? chi__realloc(list->found, room, sizeof *found) : NULL;
+        if (!found)
+            return false;
+        list->found = found;
+        list->room = room;
+    }
+    list->found[list->count] = (chi__found){ platform, id };
+    chi__facts_read(platform, id, &list->infos[list->count]);
+    list->infos[list->count].index = list->count;
+    list->count++;
+    return true;
+}
+
+static bool add_platform(listing *list, cl_platform_id platform)
+{
+    cl_uint count = 0;
+    // CL_DEVICE_NOT_FOUND is an answer: a platform without devices.
+    if (clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &count) != CL_SUCCESS || count == 0)
+        return true;
+    cl_device_id *ids = chi__alloc(count, sizeof *ids);
+    bool done = ids != NULL;
+    if (done && clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, count, ids, NULL) == CL_SUCCESS)
+        for (cl_uint i = 0; done && i < count; i++)
+            done = add(list, platform, ids[i]);
+    chi__free(ids);
+    return done;
+}
+
+static chi_status discover(listing *list)
+{
+    cl_uint count = 0;
+    const cl_int code = clGetPlatformIDs(0, NULL, &count);
+    if (code == -1001 || (code == CL_SUCCESS && count == 0))
+        return chi__fail(NULL, CHI_ERR_NO_DEVICE, "%s", no_platform);
+    CHI_CL(NULL, code);
+    cl_platform_id *platforms = chi__alloc(count, sizeof(cl_platform_id));
+    bool done = platforms != NULL;
+    if (done && clGetPlatformIDs(count, platforms, NULL) == CL_SUCCESS)
+        for (cl_uint i = 0; done && i < count; i++)
+            done = add_platform(list, platforms[i]);
+    chi__free(platforms);
+    if (!done)
+        return chi__fail(NULL, CHI_ERR_MEMORY, "no memory for the list of devices");
+    if (list->count == 0)
+        return chi__fail(NULL, CHI_ERR_NO_DEVICE,
+                         "%u OpenCL platform%s found, but none has a device: install a driver for this machine's "
+                         "hardware (a CPU: pocl-opencl-icd), or enable the one that is there (Mesa: RUSTICL_ENABLE)",
+                         count, count == 1 ? "" : "s");
+    return CHI_OK;
+}
+
+// The shortest of the selectors that name this device and no other.
+static void name_selector(listing *list, size_t index)
+{
+    chi_device_info *info = &list->infos[index];
+    size_t same_type = 0, same_name = 0, same_pci = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        same_type += strcmp(list->infos[i].type, info->type) == 0;
+        same_name += chi__contains_text(list->infos[i].name, info->name);
+        same_pci += strcmp(list->infos[i].pci, info->pci) == 0;
+    }
+    if (same_type == 1 && strcmp(info->type, "other") != 0)
+        snprintf(info->selector, sizeof info->selector, "%s", info->type);
+    else if (same_name == 1 && strlen(info->name) < 56 && !strchr(info->name, ','))
+        snprintf(info->selector, sizeof info->selector, "name:%.57s", info->name);
+    else if (same_pci == 1 && info->pci[0])
+        snprintf(info->selector, sizeof info->selector, "pci:%s", info->pci);
+    else
+        snprintf(info->selector, sizeof info->selector, "#%zu", index);
+}
+
+chi_status chi__discover(chi_device_info **infos, chi__found **found, size_t *count)
+{
+    listing list = { 0 };
+    pthread_mutex_lock(&discovery);
+    const chi_status st = discover(&list);
+    pthread_mutex_unlock(&discovery);
+    if (st != CHI_OK) {
+        chi__free(list.infos);
+        chi__free(list.found);
+        return st;
+    }
+    chi__about_apply(list.infos, list.count);
+    for (size_t i = 0; i < list.count; i++)
+        name_selector(&list, i);
+    *infos = list.infos;
+    *found = list.found;
+    *count = list.count;
+    return CHI_OK;
+}
+
+chi_status chi_device_list(const chi_device_options *options, chi_device_info **list, size_t *count)
+{
+    chi__found *found;
+    chi_device_info *infos;
+    size_t number, chosen;
+    *list = NULL;
+    *count = 0;
+    chi_status st = chi__discover(&infos, &found, &number);
+    if (st != CHI_OK) {
+        chi__say_to(options ? &options->log : NULL, CHI_LOG_ERROR, "%s", chi_error_text());
+        return st;
+    }
+    chi__free(found);
+    if (chi__best(infos, number, NULL, &chosen))
+        infos[chosen].is_default = true;
+    *list = infos;
+    *count = number;
+    return CHI_OK;
+}
+
+void chi_device_list_free(chi_device_info **list)
+{
+    if (!list)
+        return;
+    chi__free(*list);
+    *list = NULL;
+}
