@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Commands as a user meets them: training, killing and resuming, features, evaluation, and every bad input.
+
+Needs CHIARO_PROGRAM. Makes its own small data. Ends with "N passed, N failed, N skipped".
+"""
+import gzip
+import json
+import os
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+PROGRAM = os.environ["CHIARO_PROGRAM"]
+NETWORK = ["--encoder", "conv2d:8,k=3,s=2,p=1,bias=0 batch_norm relu conv2d:16,k=3,s=2,p=1 relu global_pool flatten",
+           "--head", "linear:16 relu linear:8", "--batch", "32", "--rate", "0.01", "--checkpoint_every", "4", "--erase_low", "2",
+           "--erase_high", "4", "--shift", "2"]
+passed = failed = skipped = 0
+
+
+def check(good, what, detail=""):
+    global passed, failed
+    passed += bool(good)
+    failed += not good
+    if not good:
+        print(f"FAILED: {what}\n{detail}")
+
+
+def run(*arguments, timeout=120, **more):
+    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, **more)
+    return done.returncode, done.stdout, done.stderr
+
+
+def idx(path, shape, data):
+    with gzip.open(path, "wb") as file:
+        file.write(struct.pack(">HBB", 0, 8, len(shape)) + b"".join(struct.pack(">I", n) for n in shape) + data)
+
+
+def npy(path, shape, kind, data):
+    header = str({"descr": kind, "fortran_order": False, "shape": shape}).encode()
+    header += b" " * (63 - (10 + len(header)) % 64) + b"\n"
+    with open(path, "wb") as file:
+        file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data)
+
+
+def make_data(folder, count=200, side=12, classes=4):
+    """Images whose class is the place of a bright square."""
+    draw = random.Random(1)
+    for part, n in (("train", count), ("t10k", count // 2)):
+        pixels, labels = bytearray(), bytearray()
+        for i in range(n):
+            label = i % classes
+            for y in range(side):
+                for x in range(side):
+                    inside = (y * 2 // side) * 2 + x * 2 // side == label
+                    pixels.append(min(255, draw.randrange(90) + 150 * inside))
+            labels.append(label)
+        idx(f"{folder}/{part}-images-idx3-ubyte.gz", (n, side, side), bytes(pixels))
+        idx(f"{folder}/{part}-labels-idx1-ubyte.gz", (n,), bytes(labels))
+
+
+def weights(path):
+    with open(path, "rb") as file:
+        length = struct.unpack("<Q", file.read(8))[0]
+        header = json.loads(file.read(length))
+        body = file.read()
+    return {k: body[v["data_offsets"][0]:v["data_offsets"][1]] for k, v in header.items() if k != "__metadata__"}
+
+
+def train(data, output, *more, recipe="baseline", **options):
+    return run("train", recipe, "--data", data, "--output", output, "--quiet", *NETWORK, *more, **options)
+
+
+def losses(output):
+    with open(f"{output}/metrics.jsonl", encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def test_training(data, work):
+    code, _, errors = train(data, f"{work}/whole", "--epochs", 4)
+    check(code == 0, "training", errors)
+    lines = losses(f"{work}/whole")
+    check([line["step"] for line in lines] == list(range(24)), "a metric a step")
+    check(set(lines[0]) == {"step", "epoch", "loss", "lr", "items_per_s", "seconds"}, "keys of a metric")
+    first, last = (sum(x["loss"] for x in part) / 4 for part in (lines[:4], lines[-4:]))
+    check(last < first - 0.02, "the loss falls", f"{first} {last}")
+    check(sorted(os.listdir(f"{work}/whole")) == ["checkpoint-20.safetensors", "checkpoint-24.safetensors", "config.txt",
+                                                 "metrics.jsonl", "model.safetensors"], "files of a run", str(os.listdir(f"{work}/whole")))
+    code, _, errors = train(data, f"{work}/whole", "--epochs", 4)
+    check(code == 1 and "--resume" in errors, "a second run in the same folder is refused", errors)
+    code, _, errors = train(data, f"{work}/whole", "--epochs", 5, "--resume")
+    check(code == 1 and "another recipe" in errors, "resuming another recipe is refused", errors)
+
+
+def test_resume(data, work):
+    whole = weights(f"{work}/whole/model.safetensors")
+    for trial, delay in enumerate((0.15, 0.4, 0.8)):
+        output = f"{work}/killed{trial}"
+        process = subprocess.Popen([PROGRAM, "train", "baseline", "--data", data, "--output", output, "--quiet", *NETWORK, "--epochs", "4"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        resume = ["--resume"] if os.path.exists(f"{output}/config.txt") else []
+        code, _, errors = train(data, output, "--epochs", 4, *resume)
+        check(code == 0 and weights(f"{output}/model.safetensors") == whole, f"killed after {delay} s and resumed: other weights", errors)
+        check([x["step"] for x in losses(output)] == list(range(24)), "metrics without gap or repetition")
+    output = f"{work}/broken"
+    shutil.copytree(f"{work}/whole", output)
+    os.remove(f"{output}/model.safetensors")
+    with open(f"{output}/checkpoint-24.safetensors", "r+b") as file:
+        file.truncate(os.path.getsize(file.name) // 2)
+    code, _, errors = train(data, output, "--epochs", 4, "--resume")
+    check(code == 0 and weights(f"{output}/model.safetensors") == whole and "checkpoint before" in errors, "a damaged checkpoint is passed over", errors)
+
+
+def test_interrupt(data, work):
+    output = f"{work}/stopped"
+    process = subprocess.Popen([PROGRAM, "train", "baseline", "--data", data, "--output", output, *NETWORK, "--epochs", "4000"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.time() + 60
+    while time.time() < deadline and not (os.path.exists(f"{output}/metrics.jsonl") and os.path.getsize(f"{output}/metrics.jsonl")):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    check(process.returncode == 130 and "checkpoint written" in errors, "Ctrl-C", errors)
+    check(any(name.startswith("checkpoint-") for name in os.listdir(output)), "a checkpoint after Ctrl-C")
+
+
+def test_supcon_and_features(data, work):
+    code, _, errors = train(data, f"{work}/sup", "--epochs", 6, recipe="supcon")
+    check(code == 2 and "exclude each other" in errors, "options that contradict", errors)
+    code, _, errors = train(data, f"{work}/sup", "--epochs", 8, "--crop", 0, "--flip", 0, recipe="supcon")
+    check(code == 0, "supcon", errors)
+    code, out, errors = run("eval", "--model", f"{work}/sup/model.safetensors", "--data", data, "--json")
+    check(code == 0, "eval", errors)
+    result = json.loads(out) if code == 0 else {}
+    check(set(result) == {"knn", "knn_weighted", "linear", "untrained_knn", "untrained_linear", "raw_knn", "n_train", "n_test", "seconds"}, "keys of eval")
+    check(result.get("knn", 0) > 0.8 and result.get("linear", 0) > 0.8, "supcon separates the classes", out)
+    images = f"{data}/t10k-images-idx3-ubyte.gz"
+    code, _, errors = run("embed", "--model", f"{work}/sup/model.safetensors", "--images", images, "--output", f"{work}/f.npy")
+    check(code == 0 and os.path.getsize(f"{work}/f.npy") == 128 + 100 * 16 * 4, "embed", errors)
+    code, _, errors = run("embed", "--model", f"{work}/sup/model.safetensors", "--images", images, "--output", f"{work}/none/f.npy")
+    check(code == 1 and "none" in errors, "embed into a folder that is not there", errors)
+
+
+def refused(what, code, text, *arguments):
+    got, _, errors = run(*arguments)
+    check(got == code and text in errors, f"{what}: status {got}, wanted {code} with \"{text}\"", errors)
+
+
+def test_bad_input(data, work):
+    base = ["train", "baseline", "--data", data, "--output", f"{work}/bad", "--quiet", *NETWORK]
+    refused("unknown recipe", 2, "no recipe", "train", "simclf", "--data", data, "--output", work + "/x")
+    refused("unknown option", 2, "the nearest is --rate", *base, "--raet", "1")
+    refused("rate", 2, "rate = -1", *base, "--rate", "-1")
+    refused("temperature 0", 2, "temperature = 0", *base, "--temperature", "0")
+    refused("temperature NaN", 2, "temperature = nan", *base, "--temperature", "nan")
+    refused("unknown layer", 1, "the nearest is \"conv2d\"", *base, "--encoder", "conv3d:8")
+    refused("window too large", 1, "does not fit", *base, "--encoder", "conv2d:8,k=99 global_pool")
+    refused("batch over the images", 1, "more than the 200 images", *base, "--batch", "500")
+    refused("memory", 1, "largest batch that fits", *base, "--memory", "400K")
+    refused("memory 0", 2, "--memory 0", *base, "--memory", "0")
+    refused("no data", 1, "holds no train-images", "train", "baseline", "--data", work, "--output", f"{work}/bad")
+    refused("unwritable output", 1, "/proc/none", *base[:5], "/proc/none", *base[6:])
+    refused("no output", 2, "--output", "train", "baseline", "--data", data)
+    refused("diverged", 1, "diverged", *base[:5], f"{work}/wild", *base[6:], "--rate", "1000", "--weight_decay", "1000", "--epochs", "50")
+    with open(f"{work}/recipe.txt", "w", encoding="utf-8") as file:
+        file.write("# mine\nlos = ntxent\n")
+    refused("unknown key", 2, "recipe.txt:2: there is no key \"los\"; the nearest is \"loss\"", "train", "--recipe", f"{work}/recipe.txt", "--data", data, "--output", f"{work}/bad2")
+    npy(f"{work}/nan.npy", (1, 2, 2), "<f4", struct.pack("<4f", 0, 1, float("nan"), 0))
+    refused("NaN in images", 1, "element 2 is nan", "train", "baseline", "--images", f"{work}/nan.npy", "--output", f"{work}/bad3")
+    npy(f"{work}/x.npy", (4, 12, 12), "|u1", bytes(576))
+    npy(f"{work}/y.npy", (3,), "<i8", struct.pack("<3q", 0, 1, 2))
+    refused("label count", 1, "3 labels for 4 images", "train", "supcon", "--images", f"{work}/x.npy", "--labels", f"{work}/y.npy", "--output", f"{work}/bad4")
+    npy(f"{work}/z.npy", (4,), "<i8", struct.pack("<4q", 0, 1, -2, 3))
+    refused("negative label", 1, "label -2 of row 2", "train", "supcon", "--images", f"{work}/x.npy", "--labels", f"{work}/z.npy", "--output", f"{work}/bad5")
+    model = f"{work}/whole/model.safetensors"
+    refused("no model", 1, "absent", "eval", "--model", f"{work}/absent", "--data", data)
+    refused("not a model", 1, "", "eval", "--model", f"{data}/train-images-idx3-ubyte.gz", "--data", data)
+    refused("other pixels", 1, "the model takes", "embed", "--model", model, "--images", f"{work}/nan.npy".replace("nan", "small"), "--output", f"{work}/g.npy") \
+        if npy(f"{work}/small.npy", (1, 2, 2), "|u1", bytes(4)) is None else None
+    refused("no device", 3, "matches no device", "bench", "clip:8x8x8", "--device", "name:nothing")
+    refused("no command", 2, "the nearest is \"train\"", "trian")
+    for command in ("train", "embed", "eval", "bench", "devices", "info"):
+        code, out, _ = run(command, "--help")
+        check(code == 0 and "example:" in out, f"{command} --help")
+
+
+def main():
+    with tempfile.TemporaryDirectory() as work:
+        data = f"{work}/data"
+        os.mkdir(data)
+        make_data(data)
+        for test in (test_training, test_resume, test_interrupt, test_supcon_and_features, test_bad_input):
+            test(data, work)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
