@@ -14,6 +14,7 @@ static const struct {
     { "eval", command_eval, "kNN and linear probe of a trained encoder" },
     { "bench", command_bench, "time one problem: chiaro bench clip:4096x4096x128" },
     { "devices", command_devices, "what OpenCL devices there are" },
+    { "cache", command_cache, "where compiled programs are kept: chiaro cache path|clear" },
     { "info", command_info, "what is in an idx, npy or safetensors file" },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

@@ -62,6 +62,7 @@ int command_train(int argc, char **argv);
 int command_embed(int argc, char **argv);
 int command_eval(int argc, char **argv);
 int command_bench(int argc, char **argv);
+int command_cache(int argc, char **argv);
 int command_devices(int argc, char **argv);
 int command_info(int argc, char **argv);
 

@@ -111,6 +111,11 @@ chi_status chi_device_kernel_times(chi_device *dev, chi_kernel_time *times, size
 // What the device can do at most, measured in a second: fused multiply-adds, and copying (bytes read and written).
 chi_status chi_device_measure_peak(chi_device *dev, double *fma_gflops, double *copy_gbytes_per_s);
 
+// The folder of compiled programs that a device opened with this cache_dir uses ("" and CHIARO_CACHE=0 mean
+// none: CHI_ERR_UNSUPPORTED), and its emptying: entries and what a killed run left of one, nothing else.
+chi_status chi_cache_path(const char *cache_dir, char *to, size_t room);
+chi_status chi_cache_clear(const char *cache_dir, size_t *removed);
+
 #ifdef __cplusplus
 }
 #endif

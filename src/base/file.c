@@ -2,6 +2,7 @@
 // file.c: reading files whole or in parts, and writing them so that they appear whole or not at all. Header: file.h.
 #include "file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -213,4 +214,23 @@ chi_status chi__remove_file(const char *path)
     if (unlink(path) != 0 && errno != ENOENT)
         return fail_errno("remove", path, errno);
     return CHI_OK;
+}
+
+chi_status chi__remove_marked(const char *folder, const char *mark, size_t *removed)
+{
+    char path[4400];
+    chi_status st = CHI_OK;
+    *removed = 0;
+    DIR *list = opendir(folder);
+    if (!list)
+        return errno == ENOENT ? CHI_OK : fail_errno("list", folder, errno);
+    for (struct dirent *entry; st == CHI_OK && (entry = readdir(list));) {
+        if (!strstr(entry->d_name, mark))
+            continue;
+        snprintf(path, sizeof path, "%.4096s/%.256s", folder, entry->d_name);
+        st = chi__remove_file(path);
+        *removed += st == CHI_OK;
+    }
+    closedir(list);
+    return st;
 }

@@ -28,6 +28,8 @@ chi_status chi__make_folder(const char *path, unsigned mode); // with its parent
 bool chi__file_exists(const char *path);
 // Whether the folder is this user's and only they may write in it; the sentence where not.
 bool chi__folder_is_private(const char *path);
+// Removes the folder's files whose names contain `mark`; *removed counts them. No folder: none.
+chi_status chi__remove_marked(const char *folder, const char *mark, size_t *removed);
 chi_status chi__remove_file(const char *path);
 
 #endif

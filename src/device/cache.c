@@ -23,15 +23,31 @@ typedef struct head {
 static const char magic[16] = "chiaro program 1";
 static const uint64_t most_bytes = 256u << 20;
 
+chi_status chi_cache_path(const char *cache_dir, char *to, size_t room)
+{
+    const char *mode = chi__env("CHIARO_CACHE");
+    if ((cache_dir && !cache_dir[0]) || (mode && strcmp(mode, "0") == 0))
+        return chi__fail(NULL, CHI_ERR_UNSUPPORTED, "no programs are kept: the cache is switched off");
+    if (!cache_dir && !chi__cache_folder(to, room))
+        return chi__fail(NULL, CHI_ERR_UNSUPPORTED, "no programs are kept: none of CHIARO_CACHE_DIR, XDG_CACHE_HOME and HOME is set");
+    if (cache_dir && (size_t)snprintf(to, room, "%s", cache_dir) >= room)
+        return chi__fail(NULL, CHI_ERR_ARGUMENT, "the cache folder's name is longer than %zu bytes", room - 1);
+    return CHI_OK;
+}
+
+chi_status chi_cache_clear(const char *cache_dir, size_t *removed)
+{
+    char path[4096];
+    *removed = 0;
+    CHI_TRY(chi_cache_path(cache_dir, path, sizeof path));
+    return chi__remove_marked(path, ".program", removed);
+}
+
 chi_status chi__cache_open(chi_device *dev, const char *folder)
 {
     const char *mode = chi__env("CHIARO_CACHE");
     char path[4096];
-    if ((folder && !folder[0]) || (mode && strcmp(mode, "0") == 0))
-        return CHI_OK;
-    if (folder)
-        snprintf(path, sizeof path, "%s", folder);
-    else if (!chi__cache_folder(path, sizeof path))
+    if (chi_cache_path(folder, path, sizeof path) != CHI_OK)
         return CHI_OK;
     dev->caches_programs = (mode && strcmp(mode, "force") == 0) || !chi__about_has(&dev->info, CHI__ABOUT_OWN_CACHE);
     if (!dev->caches_programs)

@@ -19,8 +19,8 @@ static cl_int ask_platform(void *object, cl_uint what, size_t room, void *to, si
     return clGetPlatformInfo((cl_platform_id)object, what, room, to, bytes);
 }
 
-// A text of at most room - 1 bytes, ended and trimmed, "" where the driver gives none; control characters
-// become spaces, so that a listing stays a listing.
+// A text of at most room - 1 bytes, ended and trimmed, "" where the driver gives none; what is not
+// plain text is replaced, so that a listing stays a listing and JSON stays JSON.
 static void read_text(query ask, void *object, cl_uint what, char *to, size_t room)
 {
     size_t bytes = 0;
@@ -31,8 +31,8 @@ static void read_text(query ask, void *object, cl_uint what, char *to, size_t ro
     if (text && ask(object, what, bytes, text, NULL) == CL_SUCCESS) {
         snprintf(to, room, "%s", text);
         for (char *at = to; *at; at++)
-            if ((unsigned char)*at < ' ')
-                *at = ' ';
+            if (*at < ' ' || *at > '~')
+                *at = (unsigned char)*at < ' ' ? ' ' : '?';
         chi__trim(to);
     }
     chi__free(text);

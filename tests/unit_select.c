@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+// unit_select.c: the selector grammar and the rows about drivers, over lists of devices that do not exist.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "device/about.h"
+#include "device/select.h"
+
+static chi_device_info fake(size_t index, const char *name, const char *platform, const char *type, unsigned units)
+{
+    chi_device_info d = { .index = index, .units = units, .clock_mhz = 1000, .vector_width = 8 };
+    snprintf(d.name, sizeof d.name, "%s", name);
+    snprintf(d.platform, sizeof d.platform, "%s", platform);
+    snprintf(d.vendor, sizeof d.vendor, "Maker of %s", name);
+    snprintf(d.type, sizeof d.type, "%s", type);
+    snprintf(d.selector, sizeof d.selector, "#%zu", index);
+    return d;
+}
+
+enum { DEVICES = 5 };
+static void fill(chi_device_info *list)
+{
+    list[0] = fake(0, "Small Core", "Alpha", "cpu", 4);
+    list[1] = fake(1, "Large Core", "Beta", "cpu", 16);
+    list[2] = fake(2, "Big Chip", "Gamma", "gpu", 60);
+    list[3] = fake(3, "Little Chip", "Gamma", "gpu", 10);
+    list[4] = fake(4, "Broken Chip", "Delta", "gpu", 900);
+    strcpy(list[2].pci, "0000:03:00.0");
+    list[4].state = CHI_DEVICE_REFUSED;
+    strcpy(list[4].reason, "it is broken");
+}
+
+static void chooses(void **state)
+{
+    static const struct {
+        const char *selector;
+        size_t chosen;
+    } cases[] = {
+        { "auto", 2 }, { "gpu", 2 }, { "GPU", 2 }, { "#1", 1 }, { " #0 ", 0 }, { "name:little", 3 }, { "platform:ALPHA", 0 },
+        { "vendor:maker of large", 1 }, { "pci:03:00", 2 }, { "accelerator,#3", 3 }, { "!gpu", 1 }, { "!#2", 3 }, { "gpu,!#2", 3 },
+        { "cpu,!#1", 0 }, { "auto, !gpu, !name:large", 0 }, { "name:none,cpu,!#0", 1 },
+    };
+    chi_device_info list[DEVICES];
+    (void)state;
+    fill(list);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t chosen = 99;
+        if (chi__select(list, DEVICES, cases[i].selector, &chosen) != CHI_OK || chosen != cases[i].chosen)
+            fail_msg("\"%s\" chose %zu, want %zu: %s", cases[i].selector, chosen, cases[i].chosen, chi_error_text());
+    }
+}
+
+static void refuses(void **state)
+{
+    static const struct {
+        const char *selector;
+        chi_status status;
+        const char *says;
+    } cases[] = {
+        { "gpus", CHI_ERR_ARGUMENT, "\"gpu\"" },
+        { "nam:x", CHI_ERR_ARGUMENT, "\"name:\"" },
+        { "name:", CHI_ERR_ARGUMENT, "no term" },
+        { "#x", CHI_ERR_ARGUMENT, "no term" },
+        { "", CHI_ERR_ARGUMENT, "no term" },
+        { "gpu,,cpu", CHI_ERR_ARGUMENT, "no term" },
+        { "!", CHI_ERR_ARGUMENT, "no term" },
+        { "#7", CHI_ERR_NO_DEVICE, "#2 (Big Chip)" },
+        { "accelerator", CHI_ERR_NO_DEVICE, "matches no device" },
+        { "cpu", CHI_ERR_NO_DEVICE, "several" },
+        { "#4", CHI_ERR_NO_DEVICE, "it is broken" },
+        { "!cpu,!gpu", CHI_ERR_NO_DEVICE, "matches no device" },
+    };
+    chi_device_info list[DEVICES];
+    (void)state;
+    fill(list);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t chosen = 99;
+        const chi_status st = chi__select(list, DEVICES, cases[i].selector, &chosen);
+        if (st != cases[i].status || chosen != 99 || !strstr(chi_error_text(), cases[i].says))
+            fail_msg("\"%s\" gave %d and chose %zu: %s", cases[i].selector, (int)st, chosen, chi_error_text());
+    }
+}
+
+static void nothing_usable(void **state)
+{
+    chi_device_info list[DEVICES];
+    size_t chosen = 99;
+    (void)state;
+    fill(list);
+    assert_false(chi__best(list + 4, 1, NULL, &chosen));
+    assert_int_equal(chi__select(list + 4, 1, "auto", &chosen), CHI_ERR_NO_DEVICE);
+    assert_int_equal(chosen, 99);
+    list[2].state = CHI_DEVICE_DEGRADED; // behind every whole device, however wide it is
+    assert_true(chi__best(list, DEVICES, NULL, &chosen));
+    assert_int_equal(chosen, 3);
+}
+
+static void versions(void **state)
+{
+    (void)state;
+    assert_int_equal(chi__version_compare("3.1+debian", "3.1"), 0);
+    assert_int_equal(chi__version_compare("22.3.6", "23"), -1);
+    assert_int_equal(chi__version_compare("1.10", "1.9"), 1);
+    assert_int_equal(chi__version_compare("440.64", "440.1000"), -1);
+    assert_int_equal(chi__version_compare("pocl 1.4", "1.5"), -1);
+    assert_int_equal(chi__version_compare("3.1.0", "3.1"), 0);
+    assert_int_equal(chi__version_compare("", "1"), -1);
+}
+
+// A device that each row must match, and one that it must not.
+static void each_row(void **state)
+{
+    static const struct {
+        const char *platform, *driver, *other_platform, *other_driver;
+    } cases[] = {
+        { "Clover", "19.1", "rusticl", "23.2" },
+        { "OpenCLOn12", "1.0", "Intel(R) OpenCL Graphics", "1.0" },
+        { "rusticl", "22.3.6", "rusticl", "23.1.0" },
+        { "Portable Computing Language", "1.4", "Portable Computing Language", "1.5" },
+        { "Portable Computing Language", "3.1+debian", "Intel(R) OpenCL", "3.1" },
+        { "NVIDIA CUDA", "535.1", "AMD Accelerated Parallel Processing", "535.1" },
+    };
+    (void)state;
+    size_t rows = 0;
+    while (chi__about_row(rows))
+        rows++;
+    assert_int_equal(rows, sizeof cases / sizeof *cases);
+    for (size_t i = 0; i < rows; i++) {
+        chi_device_info yes = fake(0, "Any", cases[i].platform, "gpu", 1), no = fake(0, "Any", cases[i].other_platform, "gpu", 1);
+        strcpy(yes.driver, cases[i].driver);
+        strcpy(no.driver, cases[i].other_driver);
+        assert_true(chi__about_matches(chi__about_row(i), &yes));
+        assert_false(chi__about_matches(chi__about_row(i), &no));
+    }
+}
+
+static void states(void **state)
+{
+    chi_device_info list[4] = { fake(0, "Chip", "rusticl", "gpu", 8), fake(1, "Chip", "Vendor", "gpu", 8),
+                                fake(2, "Chip", "Clover", "gpu", 8), fake(3, "Chip", "Vendor", "gpu", 8) };
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        strcpy(list[i].pci, "0000:01:00.0");
+    strcpy(list[0].driver, "22.3.6");
+    strcpy(list[3].pci, "0000:02:00.0");
+    chi__about_apply(list, 4);
+    assert_int_equal(list[0].state, CHI_DEVICE_DUPLICATE); // degraded, and the vendor's own is whole
+    assert_int_equal(list[1].state, CHI_DEVICE_OK);
+    assert_int_equal(list[2].state, CHI_DEVICE_REFUSED);
+    assert_int_equal(list[3].state, CHI_DEVICE_OK);
+    assert_non_null(strstr(list[0].reason, "#1"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(chooses), cmocka_unit_test(refuses),  cmocka_unit_test(nothing_usable),
+        cmocka_unit_test(versions), cmocka_unit_test(each_row), cmocka_unit_test(states),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
