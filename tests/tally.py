@@ -17,7 +17,7 @@ import time
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 OCLGRIND = "/usr/lib/oclgrind/liboclgrind-rt-icd.so"
 OCLGRIND_TESTS = ["check_bits"]
-UNSANITIZED = ("train_", "cli_train", "cli_bench")
+UNSANITIZED = ("train_", "cli_train", "cli_bench", "cli_install", "rooms")
 
 
 def programs(build):
