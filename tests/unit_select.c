@@ -124,6 +124,7 @@ static void each_row(void **state)
         { "rusticl", "22.3.6", "rusticl", "23.1.0" },
         { "Portable Computing Language", "1.4", "Portable Computing Language", "1.5" },
         { "Portable Computing Language", "3.1+debian", "Intel(R) OpenCL", "3.1" },
+        { "Portable Computing Language", "3.1+debian", "Intel(R) OpenCL", "3.1" },
         { "NVIDIA CUDA", "535.1", "AMD Accelerated Parallel Processing", "535.1" },
     };
     (void)state;

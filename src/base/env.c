@@ -11,6 +11,8 @@ const char *chi__env(const char *name)
     return value && *value ? value : NULL;
 }
 
+bool chi__env_offer(const char *name, const char *value) { return !getenv(name) && setenv(name, value, 0) == 0; }
+
 bool chi__cache_folder(char *to, size_t room)
 {
     static const struct {

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+// Sets what is not set yet, for a driver that reads it when it is loaded; false: it was set, or cannot be.
+bool chi__env_offer(const char *name, const char *value);
 const char *chi__env(const char *name); // NULL where unset or empty
 // Per-user cache folder: CHIARO_CACHE_DIR, $XDG_CACHE_HOME/chiaro, ~/.cache/chiaro; false: none to be had.
 bool chi__cache_folder(char *to, size_t room);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../base/env.h"
 #include "../base/text.h"
 
 static const chi__about rows[] = {
@@ -13,6 +14,7 @@ static const chi__about rows[] = {
     { "rusticl", NULL, NULL, "23", CHI__ABOUT_DEGRADE, "rusticl of Mesa 22 gave wrong results in some builds of correct kernels", "2026-11" },
     { "Portable Computing Language", NULL, NULL, "1.5", CHI__ABOUT_REFUSE, "PoCL before 1.5 miscompiles kernels", "2026-11" },
     { "Portable Computing Language", NULL, NULL, NULL, CHI__ABOUT_OWN_CACHE, "PoCL keeps compiled programs itself", "2026-11" },
+    { "Portable Computing Language", NULL, NULL, NULL, CHI__ABOUT_WHOLE_PARTS, "parts of PoCL's device run on all of its threads", "2026-11" },
     { "NVIDIA", NULL, NULL, NULL, CHI__ABOUT_OWN_CACHE, "NVIDIA's driver keeps compiled programs itself", "2026-11" },
 };
 
@@ -63,6 +65,13 @@ bool chi__about_has(const chi_device_info *info, chi__about_action action)
         if (rows[i].action == action && chi__about_matches(&rows[i], info))
             return true;
     return false;
+}
+
+void chi__about_offer_threads(unsigned threads)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%u", threads);
+    chi__env_offer("POCL_MAX_PTHREAD_COUNT", text);
 }
 
 static void apply_rows(chi_device_info *info)

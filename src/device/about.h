@@ -9,6 +9,7 @@ typedef enum chi__about_action {
     CHI__ABOUT_REFUSE,    // never used
     CHI__ABOUT_DEGRADE,   // used, but ranked behind all others and named in a warning
     CHI__ABOUT_OWN_CACHE, // the driver keeps compiled programs itself: ours would only be one more copy
+    CHI__ABOUT_WHOLE_PARTS, // a part of the device still runs on all of its units
 } chi__about_action;
 
 // One row: devices whose platform contains `platform` and whose name or vendor contains `device` (NULL: any), with a
@@ -22,6 +23,8 @@ typedef struct chi__about {
 const chi__about *chi__about_row(size_t index); // NULL after the last
 bool chi__about_matches(const chi__about *row, const chi_device_info *info);
 bool chi__about_has(const chi_device_info *info, chi__about_action action);
+// Asks drivers that are still to be loaded for at most so many threads: those that only listen then.
+void chi__about_offer_threads(unsigned threads);
 // States and reasons of a whole list: rows, then hardware that several platforms show.
 void chi__about_apply(chi_device_info *list, size_t count);
 // -1, 0, 1: the numbers of two versions, compared in order; text in front of the first number is passed over.

@@ -48,10 +48,11 @@ static void limit_threads(chi_device *dev, unsigned threads)
     cl_device_id part;
     if (threads == 0 || threads >= dev->info.units)
         return;
-    const cl_int code = clCreateSubDevices(dev->id, by_counts, 1, &part, NULL);
+    const bool whole = chi__about_has(&dev->info, CHI__ABOUT_WHOLE_PARTS);
+    const cl_int code = whole ? CL_DEVICE_PARTITION_FAILED : clCreateSubDevices(dev->id, by_counts, 1, &part, NULL);
     if (code != CL_SUCCESS) {
-        chi__say(dev, CHI_LOG_WARNING, "%s cannot be limited to %u of its %u units (%s): all are used", dev->info.name, threads,
-                 dev->info.units, chi__cl_name(code));
+        chi__say(dev, CHI_LOG_WARNING, "%s cannot be limited to %u of its %u units%s: all are used", dev->info.name, threads,
+                 dev->info.units, whole ? ", but when its driver is loaded" : "");
         return;
     }
     dev->id = part;
@@ -112,6 +113,8 @@ chi_status chi_device_open(const chi_device_options *options, chi_device **out)
     if (!dev)
         return chi__fail(NULL, CHI_ERR_MEMORY, "no memory for a device's record");
     chi_status st;
+    if (o->threads)
+        chi__about_offer_threads(o->threads);
     CHI_TRY_DONE(find(dev, o));
     limit_threads(dev, o->threads);
     CHI_TRY_DONE(set_up(dev, o));
