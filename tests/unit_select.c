@@ -5,12 +5,22 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "device/about.h"
+#include "device/choose.h"
 #include "device/select.h"
+#include "harness/folder.h"
+
+static void ignore(void *user, chi_log_level level, const char *sentence)
+{
+    (void)user, (void)level, (void)sentence;
+}
 
 static chi_device_info fake(size_t index, const char *name, const char *platform, const char *type, unsigned units)
 {
@@ -51,7 +61,7 @@ static void chooses(void **state)
     fill(list);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t chosen = 99;
-        if (chi__select(list, DEVICES, cases[i].selector, &chosen) != CHI_OK || chosen != cases[i].chosen)
+        if (chi__select(list, DEVICES, cases[i].selector, NULL, NULL, &chosen) != CHI_OK || chosen != cases[i].chosen)
             fail_msg("\"%s\" chose %zu, want %zu: %s", cases[i].selector, chosen, cases[i].chosen, chi_error_text());
     }
 }
@@ -81,7 +91,7 @@ static void refuses(void **state)
     fill(list);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t chosen = 99;
-        const chi_status st = chi__select(list, DEVICES, cases[i].selector, &chosen);
+        const chi_status st = chi__select(list, DEVICES, cases[i].selector, NULL, NULL, &chosen);
         if (st != cases[i].status || chosen != 99 || !strstr(chi_error_text(), cases[i].says))
             fail_msg("\"%s\" gave %d and chose %zu: %s", cases[i].selector, (int)st, chosen, chi_error_text());
     }
@@ -94,7 +104,7 @@ static void nothing_usable(void **state)
     (void)state;
     fill(list);
     assert_false(chi__best(list + 4, 1, NULL, &chosen));
-    assert_int_equal(chi__select(list + 4, 1, "auto", &chosen), CHI_ERR_NO_DEVICE);
+    assert_int_equal(chi__select(list + 4, 1, "auto", NULL, NULL, &chosen), CHI_ERR_NO_DEVICE);
     assert_int_equal(chosen, 99);
     list[2].state = CHI_DEVICE_DEGRADED; // behind every whole device, however wide it is
     assert_true(chi__best(list, DEVICES, NULL, &chosen));
@@ -158,11 +168,44 @@ static void states(void **state)
     assert_non_null(strstr(list[0].reason, "#1"));
 }
 
+// The probe is a script here: it knows times, dies for one device and counts its calls.
+static void probes(void **state)
+{
+    static const char script[] = "#!/bin/sh\necho $1 >> \"${0%/*}/calls\"\ncase $1 in '#0') echo 2.5;; '#1') echo 1.25;; '#2') kill -SEGV $$;; "
+                                 "*) exit 1;; esac\n";
+    chi_device_info list[DEVICES];
+    size_t chosen = 99, bytes;
+    const chi_log quiet = { ignore, NULL };
+    (void)state;
+    test_folder_make();
+    test_write(test_path("probe"), script, strlen(script));
+    assert_int_equal(chmod(test_path("probe"), 0700), 0);
+    setenv("CHIARO_PROBE", test_path("probe"), 1);
+    setenv("CHIARO_CACHE_DIR", test_path("cache"), 1);
+    unsetenv("CHIARO_CACHE");
+    fill(list);
+    assert_true(chi__choose(&quiet, list, 1, NULL, &chosen)); // nothing to choose: nothing runs
+    assert_int_equal(chosen, 0);
+    assert_int_not_equal(access(test_path("calls"), F_OK), 0);
+    for (int i = 0; i < 2; i++) { // the second time from the notes
+        assert_true(chi__choose(&quiet, list, DEVICES, NULL, &chosen));
+        assert_int_equal(chosen, 1);
+    }
+    free(test_read(test_path("calls"), &bytes));
+    assert_int_equal(bytes, 4 * strlen("#0\n")); // not the refused one, and each once
+    strcpy(list[1].driver, "a newer one");
+    assert_true(chi__choose(&quiet, list, DEVICES, NULL, &chosen));
+    free(test_read(test_path("calls"), &bytes));
+    assert_int_equal(bytes, 5 * strlen("#0\n"));
+    test_folder_remove();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chooses), cmocka_unit_test(refuses),  cmocka_unit_test(nothing_usable),
         cmocka_unit_test(versions), cmocka_unit_test(each_row), cmocka_unit_test(states),
+        cmocka_unit_test(probes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "../base/memory.h"
 #include "../base/text.h"
 #include "about.h"
+#include "choose.h"
 #include "cl.h"
 #include "select.h"
 
@@ -125,7 +126,7 @@ chi_status chi_device_list(const chi_device_options *options, chi_device_info **
 {
     chi__found *found;
     chi_device_info *infos;
-    size_t number, chosen;
+    size_t number, chosen = 0;
     *list = NULL;
     *count = 0;
     chi_status st = chi__discover(&infos, &found, &number);
@@ -134,7 +135,7 @@ chi_status chi_device_list(const chi_device_options *options, chi_device_info **
         return st;
     }
     chi__free(found);
-    if (chi__best(infos, number, NULL, &chosen))
+    if (chi__choose(options ? &options->log : NULL, infos, number, NULL, &chosen))
         infos[chosen].is_default = true;
     *list = infos;
     *count = number;

@@ -8,6 +8,7 @@
 #include "../base/text.h"
 #include "about.h"
 #include "cache.h"
+#include "choose.h"
 #include "cl.h"
 #include "select.h"
 
@@ -25,13 +26,12 @@ static chi_status find(chi_device *dev, const chi_device_options *o)
     size_t count, chosen = 0;
     const char *selector = o->match && o->match[0] ? o->match : chi__env("CHIARO_DEVICE");
     CHI_TRY(chi__discover(&infos, &found, &count));
-    const chi_status st = chi__select(infos, count, selector ? selector : "auto", &chosen);
+    const chi_status st = chi__select(infos, count, selector ? selector : "auto", chi__choose, &dev->voice.log, &chosen);
     if (st == CHI_OK) {
         dev->platform = found[chosen].platform;
         dev->id = found[chosen].id;
         dev->info = infos[chosen];
-        size_t best;
-        dev->info.is_default = chi__best(infos, count, NULL, &best) && best == chosen;
+        dev->info.is_default = count == 1 || !selector || chi__same_text(selector, "auto");
         chi__say(dev, CHI_LOG_INFO, "device %s: %s (%s), by %s \"%s\" out of %zu", dev->info.selector, dev->info.name,
                  dev->info.driver, o->match && o->match[0] ? "selector" : selector ? "CHIARO_DEVICE" : "default", selector ? selector : "auto", count);
     }

@@ -135,28 +135,37 @@ static chi_status read_exclusions(const chi_device_info *list, size_t count, con
 
 typedef enum outcome { NONE, FOUND, SEVERAL } outcome;
 
-static outcome try_term(const chi_device_info *list, size_t count, const char *term, const bool *excluded, size_t *chosen)
+typedef struct choice {
+    chi__chooser *choose; // NULL: chi__best
+    const void *user;
+} choice;
+
+static outcome try_term(const chi_device_info *list, size_t count, const char *term, const bool *excluded, const choice *by,
+                        size_t *chosen)
 {
     size_t hits = 0, best = 0, hit = 0;
-    const bool any = chi__best(list, count, excluded, &best);
     for (size_t i = 0; i < count; i++)
         if (!excluded[i] && usable(&list[i]) && matches(&list[i], term)) {
             hits++;
             hit = i;
         }
-    if (hits == 0)
-        return NONE;
-    if (hits > 1 && !(any && matches(&list[best], term)))
-        return SEVERAL;
-    *chosen = hits == 1 ? hit : best;
-    return FOUND;
+    if (hits > 1) {
+        const bool any = by->choose ? by->choose(by->user, list, count, excluded, &best) : chi__best(list, count, excluded, &best);
+        if (!any || !matches(&list[best], term))
+            return SEVERAL;
+        hit = best;
+    }
+    if (hits)
+        *chosen = hit;
+    return hits ? FOUND : NONE;
 }
 
-static chi_status run_terms(const chi_device_info *list, size_t count, const char *selector, const bool *excluded, size_t *chosen)
+static chi_status run_terms(const chi_device_info *list, size_t count, const char *selector, const bool *excluded,
+                            const choice *by, size_t *chosen)
 {
     char term[TERM_ROOM];
     for (const char *at = selector; next_term(&at, term);) {
-        const outcome found = term[0] == '!' ? NONE : try_term(list, count, term, excluded, chosen);
+        const outcome found = term[0] == '!' ? NONE : try_term(list, count, term, excluded, by, chosen);
         if (found == FOUND)
             return CHI_OK;
         if (found == SEVERAL)
@@ -171,7 +180,8 @@ static chi_status run_terms(const chi_device_info *list, size_t count, const cha
     return fail_candidates(list, count, selector, "matches no device");
 }
 
-chi_status chi__select(const chi_device_info *list, size_t count, const char *selector, size_t *chosen)
+chi_status chi__select(const chi_device_info *list, size_t count, const char *selector, chi__chooser *choose, const void *user,
+                       size_t *chosen)
 {
     size_t terms;
     bool *excluded = chi__alloc(count, sizeof *excluded);
@@ -179,7 +189,7 @@ chi_status chi__select(const chi_device_info *list, size_t count, const char *se
         return chi__fail(NULL, CHI_ERR_MEMORY, "no memory to select a device");
     chi_status st = read_exclusions(list, count, selector, excluded, &terms);
     if (st == CHI_OK)
-        st = run_terms(list, count, terms ? selector : "auto", excluded, chosen);
+        st = run_terms(list, count, terms ? selector : "auto", excluded, &(choice){ choose, user }, chosen);
     chi__free(excluded);
     return st;
 }

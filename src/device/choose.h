@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// choose.h: the default device: the fastest by a short probe, each device in a process of its own.
+#ifndef CHI_DEVICE_CHOOSE_H
+#define CHI_DEVICE_CHOOSE_H
+
+#include <chiaro/device.h>
+
+// A chi__chooser (select.h); user: the const chi_log to say the reason to.
+bool chi__choose(const void *user, const chi_device_info *list, size_t count, const bool *excluded, size_t *chosen);
+
+#endif
