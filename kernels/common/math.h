@@ -52,6 +52,20 @@ inline float scale_by_power(const float x, const float k)
     return k < -126.0f ? (is_nan(x) ? x : 0.0f) : x * as_float(((int)k + 127) << 23);
 }
 
+// x · 2^k for integer-valued k ≤ 126, zero below 2^-126 whatever x, NaN of k stays: what masked entries need.
+inline float scale_or_zero(const float x, const float k)
+{
+    return k < -126.0f ? 0.0f : x * as_float(((int)k + 127) << 23);
+}
+
+// e^(s/τ) 2^−shift, zero below 2^-126: for |s κ| < 2^22, or s = −inf. The rounding constant leaves n in the low bits.
+inline float exp_shifted(const float s, const float kappa, const int shift)
+{
+    const float t = fma(s, kappa, EXP_MAGIC), n = t - EXP_MAGIC;
+    const float e = exp_poly(fma(s, kappa, -n)) * as_float(((as_int(t) - shift) << 23) + 0x3f800000);
+    return t < EXP_MAGIC + (float)(shift - 126) ? 0.0f : e;
+}
+
 // e^x for |x| < 87.
 inline float exp_of(const float x)
 {
@@ -150,4 +164,14 @@ inline float erf_of(const float x)
     q = fma(q, a, -0x1.b5ce2ap-13f);
     const float y = 1.0f - exp_of(-q);
     return is_nan(x) ? x : x < 0.0f ? -y : y;
+}
+
+// Halving tree over the 16 lanes: l + (l + 8), then 4, 2, 1. Lanes as vectors: Intel's CPU runtime
+// miscompiles sums over an array indexed by i & 15 (2026.22, AVX-512).
+inline float lane_tree(const float16 q)
+{
+    const float8 h = q.lo + q.hi;
+    const float4 f = h.lo + h.hi;
+    const float2 t = f.lo + f.hi;
+    return t.x + t.y;
 }

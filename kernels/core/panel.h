@@ -92,13 +92,3 @@ inline floatv scale_by_power_v(const floatv x, const floatv k)
     const floatv factor = as_floatv((convert_intv(k) + 127) << 23);
     return select(x * factor, (floatv)(0.0f), k < (floatv)(-126.0f));
 }
-
-// Halving tree over the 16 lanes: l + (l + 8), then 4, 2, 1. Lanes as vectors: Intel's CPU runtime
-// miscompiles sums over an array indexed by i & 15 (2026.22, AVX-512).
-inline float lane_tree(const float16 q)
-{
-    const float8 h = q.lo + q.hi;
-    const float4 f = h.lo + h.hi;
-    const float2 t = f.lo + f.hi;
-    return t.x + t.y;
-}

@@ -8,6 +8,8 @@
 #error "tiles/scores_panel.h: a macro is missing"
 #endif
 
+#include "tiles/pairs.h"
+
 #define PANELS    ((BLOCK + TILE_M - 1) / TILE_M) // row panels of a block
 #define HOLD_SIZE (TILE_K ? PANELS * TILE_M * TILE_V : 1)
 #define HOLD(p, r, v) (TILE_K ? ((p) * TILE_M + (r)) * TILE_V + (v) : 0)
@@ -49,29 +51,11 @@ inline void apply_metric(floatv *row, const uint i, const uint j0, global const 
             apply_metric(acc[r], min((i0) + r, (row_end)-1), j0, x_norms, y_norms); \
     }
 
-// Superblocks (I, J) of a group, `across` of them a row; I ≤ J where y is x.
-inline uint2 pair_of(uint group, const uint across)
-{
-#if SYMMETRIC
-    uint i = 0;
-    for (; group >= across - i; i++)
-        group -= across - i;
-    return (uint2)(i, i + group);
-#else
-    return (uint2)(group / across, group % across);
-#endif
-}
-
 // Does the tile at (i, j) meet the diagonal column = row + off?
 inline bool meets(const uint i, const uint j, const int off)
 {
     const int d = (int)j - (int)i - off;
     return d < TILE_M && d > -TILE_N;
-}
-
-inline bool is_positive(const uint i, const uint j, const uint n)
-{
-    return POSITIVES == 1 && (SYMMETRIC ? j == i + n / 2 || i == j + n / 2 : i == j);
 }
 
 // Sets what does not count to −inf: columns past the end, a row and itself, its single positive, whose score is noted.

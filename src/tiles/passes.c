@@ -179,7 +179,7 @@ static chi_status find_shifts(chi__passes *p, const chi__operand *x, const chi__
 {
     const chi__pairs *pairs = &p->pairs;
     CHI_TRY(chi__run_groups(p->dev, &(chi__launch){
-        .kernel = p->maxima, .local = { 1 },
+        .kernel = p->maxima, .local = { p->tile->wg_n, p->tile->wg_m },
         .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), BUF(x->left), BUF(y->right), BUF(x->inverse),
                   BUF(y->inverse), BUF(p->row_sums), BUF(p->col_sums), BUF(p->scores) },
     }, pair_groups(p), walk_flop(p)));

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiles/gradient_group.cl: dX = G Y and dY = Gᵀ X from kept tiles, G formed on the way to local memory.
+// The other family: tiles/gradient_panel.cl, which says what G is and what the macros and arguments mean.
+// Host: src/tiles/passes.c. Reference: src/ref/loss.c.
+//
+// A group owns rows of dX or of dY. For each tile of its rows × features it walks the superblocks upwards: one chain a
+// superblock, and the total stays in registers.
+#include "core/group.h"
+
+#if !defined(BLOCK) || !defined(SYMMETRIC) || !defined(SHIFTED) || !defined(WEIGHTS)
+#error "tiles/gradient_group.cl: a macro is missing"
+#endif
+
+typedef struct pair_terms {
+    global const float *kept;
+    global const float *a, *b, *w;         // coefficients of rows and columns
+    global const float *row_shift, *col_shift;
+    global const int *labels;
+    global const float *positive;
+    float kappa;
+    uint blocks, e0;                       // blocks of columns, first kept row
+    int partner;                           // column of a row's positive: row + partner or row − partner; −1: labels or none
+} pair_terms;
+
+// G of one kept entry, positives by labels among them.
+inline float pair_weight(const pair_terms *t, const float kept, const uint i, const uint j, const bool to_y)
+{
+    float e = kept, weight;
+    if (SHIFTED) {
+        if (kept == -INFINITY)
+            return 0.0f;
+        const exp_parts parts = exp_split(kept, t->kappa);
+        const float row = parts.n - t->row_shift[i];
+        e = parts.p;
+        if (WEIGHTS == 2) {
+            weight = scale_or_zero(e, row);
+            return to_y ? weight * t->a[i] : weight;
+        }
+        weight = scale_or_zero(t->a[i], row) + scale_or_zero(t->b[j], parts.n - t->col_shift[j]);
+    } else {
+        if (WEIGHTS == 2)
+            return to_y ? e * t->a[i] : e;
+        weight = t->a[i] + t->b[j];
+    }
+    if (WEIGHTS == 1 && t->labels[i] == t->labels[j])
+        return fma(e, weight, -(t->w[i] + t->w[j]));
+    return e * weight;
+}
+
+// G of row i and column j: single positives and a row with itself have values of their own.
+inline float pair_gradient(const pair_terms *t, const uint i, const uint j, const bool to_y)
+{
+    if (WEIGHTS == 1 && i == j)
+        return 0.0f;
+    if (WEIGHTS == 0 || (WEIGHTS == 2 && to_y)) {
+        const uint partner = (uint)t->partner;
+        if (j == (partner == 0 ? i : i >= partner ? i - partner : i + partner))
+            return t->positive[i];
+    }
+    const uint row = i - t->e0;
+    const float kept = t->kept[((size_t)(row / BLOCK) * t->blocks + j / BLOCK) * BLOCK * BLOCK + (row % BLOCK) * BLOCK + j % BLOCK];
+    return pair_weight(t, kept, i, j, to_y);
+}
+
+// What a group sums: rows own … own_end − 1 of the output, superblocks s0 … s1 − 1 of `terms` terms each.
+typedef struct walk {
+    uint own, own_end;
+    uint s0, s1, terms, sb;
+    bool to_y;                     // rows of the output are columns of G
+    global const float *right;     // column panels, `terms` rows
+    global float *out;
+    uint stride, dim;
+    float scale;                   // after the last superblock
+    global const float *a, *q, *y; // WEIGHTS 2, dX: a_i · fma(−q_i, y_i, Σ); y in column panels of `terms` rows
+} walk;
+
+// Terms k0 … of rows i0 … of the left operand to a [k][LEFT_LD]. Neighbours read neighbouring entries of a kept tile.
+inline void load_weights(const pair_terms *t, const walk *w, const bool across, const uint i0, const uint k0,
+                         const uint steps, local float *a)
+{
+    for (uint e = item(); e < TILE_M * TILE_K; e += ITEMS) {
+        const uint row = across ? e % TILE_M : e / TILE_K, k = across ? e / TILE_M : e % TILE_K;
+        if (k >= steps)
+            continue;
+        const uint own = i0 + row, term = k0 + k;
+        a[k * LEFT_LD + row] = own >= w->own_end ? 0.0f
+                                                 : pair_gradient(t, across ? term : own, across ? own : term, w->to_y);
+    }
+}
+
+// The chains of superblock s.
+inline void chains(const pair_terms *t, const walk *w, const uint s, const uint i0, const uint d, local float *a,
+                   local float *b, float acc[MICRO_M][MICRO_N])
+{
+    const uint end = min(w->terms, (s + 1) * w->sb);
+    const bool across = w->to_y || (SYMMETRIC && s < w->own / w->sb);
+    clear(acc);
+    for (uint k0 = s * w->sb; k0 < end; k0 += TILE_K) {
+        const uint steps = min((uint)TILE_K, end - k0);
+        load_weights(t, w, across, i0, k0, steps, a);
+        load_rows(w->right + ((size_t)(d / TILE_N) * w->terms + k0) * TILE_N, b, TILE_N, steps);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        multiply(a, b, acc, steps);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+}
+
+// One tile of the output.
+inline void sum_tile(const pair_terms *t, const walk *w, const uint i0, const uint d, local float *a, local float *b)
+{
+    float acc[MICRO_M][MICRO_N], total[MICRO_M][MICRO_N];
+    EACH_ENTRY(r, c)
+    {
+        const uint row = i0 + ROW(r), column = d + COLUMN(c);
+        total[r][c] = w->s0 && row < w->own_end && column < w->dim ? w->out[(size_t)row * w->stride + column] : 0.0f;
+    }
+    for (uint s = w->s0; s < w->s1; s++) {
+        chains(t, w, s, i0, d, a, b, acc);
+        EACH_ENTRY(r, c) total[r][c] = s ? total[r][c] + acc[r][c] : acc[r][c];
+    }
+    const bool last = w->s1 == (w->terms + w->sb - 1) / w->sb;
+    EACH_ENTRY(r, c)
+    {
+        const uint row = i0 + ROW(r), column = d + COLUMN(c);
+        if (row >= w->own_end || column >= w->dim)
+            continue;
+        float g = total[r][c];
+        if (last && WEIGHTS == 2 && w->q)
+            g = w->a[row] * fma(-w->q[row], w->y[((size_t)(d / TILE_N) * w->terms + row) * TILE_N + COLUMN(c)], g);
+        w->out[(size_t)row * w->stride + column] = last ? g * w->scale : g;
+    }
+}
+
+GROUP_KERNEL
+void tiles_gradient(const uint first, const uint n, const uint m, const uint dim,
+                    const uint s0, const uint s1, const uint e0,       // superblocks of rows, first kept row
+                    const uint x_groups, const uint x_rows,            // groups that own rows of dX, and how many rows
+                    const uint y_groups,                               // groups that own BLOCK rows of dY
+                    const int partner,
+                    global const float *restrict scalars,              // κ, scale, scale of the gradient
+                    global const float *restrict kept,
+                    global const float *restrict xd, global const float *restrict yd, // column panels
+                    global const float *restrict a, global const float *restrict b, global const float *restrict w,
+                    global const float *restrict q, global const float *restrict positive,
+                    global const float *restrict row_shift, global const float *restrict col_shift,
+                    global const int *restrict labels,
+                    const ulong gx_offset, const uint gx_stride, const ulong gy_offset, const uint gy_stride,
+                    global float *grad_x, global float *grad_y)
+{
+    local float left[LEFT_SIZE], right[RIGHT_SIZE];
+    // As in the panel version: dX groups are spread evenly among the dY groups.
+    const uint u = first + (uint)get_group_id(0), all = x_groups + y_groups;
+    const uint before = (uint)((ulong)u * x_groups / all);
+    const bool owns_x = (uint)(((ulong)u + 1) * x_groups / all) > before;
+    const uint sb_n = superblock(n), sb_m = superblock(m);
+    const pair_terms t = { kept, a, b, w, row_shift, col_shift, labels, positive, scalars[0], (m + BLOCK - 1) / BLOCK, e0, partner };
+    walk to;
+    if (owns_x) {
+        const uint own = SYMMETRIC ? before * x_rows : s0 * sb_n + before * x_rows;
+        const walk x = { own, min(n, own + x_rows), 0, (m + sb_m - 1) / sb_m, m, sb_m, false, yd, grad_x + gx_offset,
+                         gx_stride, dim, scalars[2], a, WEIGHTS == 2 ? q : 0, yd };
+        to = x;
+    } else {
+        const uint own = (u - before) * BLOCK;
+        const walk y = { own, min(m, own + BLOCK), s0, s1, n, sb_n, true, xd, grad_y + gy_offset, gy_stride, dim, scalars[2], 0, 0, 0 };
+        to = y;
+    }
+    for (uint i0 = to.own; i0 < to.own_end; i0 += TILE_M)
+        for (uint d = 0; d < dim; d += TILE_N)
+            sum_tile(&t, &to, i0, d, left, right);
+}
