@@ -179,7 +179,9 @@ static void build_errors(void **state)
     (void)state;
     chi_device *dev = open_plain();
     assert_int_equal(chi__kernel_get(dev, "bad.cl", "bad", "", &kernel), CHI_ERR_BUILD);
-    assert_non_null(strstr(chi_error_text(), "kernels/bad.cl:3"));
+    assert_non_null(strstr(chi_error_text(), "kernels/bad.cl"));
+    if (!strstr(chi_error_text(), "input.cl:")) // Oclgrind does not follow #line
+        assert_non_null(strstr(chi_error_text(), "kernels/bad.cl:3"));
     assert_non_null(strstr(chi_error_text(), "nothing"));
     assert_int_equal(chi__kernel_get(dev, "own.cl", "missing", "FACTOR=2.0f", &kernel), CHI_ERR_BUILD);
     assert_int_equal(chi__kernel_get(dev, "none.cl", "x", "", &kernel), CHI_ERR_FILE);
