@@ -123,6 +123,7 @@ static void children(void **state)
     assert_int_equal(chi__child_run(SHELL("kill -SEGV $$"), 5e6, output, sizeof output), CHI_ERR_INTERNAL);
     assert_non_null(strstr(chi_error_text(), "signal 11"));
     assert_int_equal(chi__child_run(SHELL("exec sleep 20"), 2e5, output, sizeof output), CHI_ERR_TIMEOUT);
+    assert_int_equal(chi__child_run(SHELL("exec >&-; exec sleep 20"), 2e5, output, sizeof output), CHI_ERR_TIMEOUT);
     assert_int_equal(chi__child_run((char *const[]){ "/no/such/program", NULL }, 5e6, output, sizeof output), CHI_ERR_INTERNAL);
 }
 

@@ -38,6 +38,17 @@ static bool read_until(int from, double until, char *output, size_t room)
     }
 }
 
+// A driver may hang after the last word, while it is unloaded.
+static bool ends_until(pid_t child, double until, int *status)
+{
+    for (double pause = 50; waitpid(child, status, WNOHANG) == 0; pause = pause < 1e4 ? pause * 2 : pause) {
+        if (chi__now_us() > until)
+            return false;
+        chi__sleep_us(pause);
+    }
+    return true;
+}
+
 static chi_status start(char *const *argv, const int *ends, pid_t *child)
 {
     posix_spawn_file_actions_t actions;
@@ -59,11 +70,13 @@ chi_status chi__child_run(char *const *argv, double deadline_us, char *output, s
     chi_status st = start(argv, ends, &child);
     close(ends[1]);
     if (st == CHI_OK) {
-        const bool ended = read_until(ends[0], chi__now_us() + deadline_us, output, room);
-        if (!ended)
+        const double until = chi__now_us() + deadline_us;
+        const bool ended = read_until(ends[0], until, output, room) && ends_until(child, until, &status);
+        if (!ended) {
             kill(child, SIGKILL);
-        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-            ;
+            while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+                ;
+        }
         if (!ended)
             st = chi__fail(NULL, CHI_ERR_TIMEOUT, "it did not answer within %.0f s", deadline_us * 1e-6);
         else if (WIFSIGNALED(status))
