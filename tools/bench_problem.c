@@ -22,6 +22,7 @@ static const float TEMPERATURE = 0.1f;
 static int read_option(problem *p, char *part)
 {
     static const char *const keys[] = { "c", "k", "s", "p" };
+    const char *allowed = p->kind == SUPCON ? "c" : p->kind == TOPK ? "k" : p->kind == CONV ? "ksp" : "";
     char *value = strchr(part, '=');
     uint64_t number = 0;
     if (value)
@@ -30,11 +31,11 @@ static int read_option(problem *p, char *part)
         return tool_usage("%s: \"%s\" is not KEY=NUMBER", p->word, part);
     uint64_t *const places[] = { &p->classes, p->kind == CONV ? &p->side : &p->k, &p->stride, &p->padding };
     for (size_t i = 0; i < 4; i++)
-        if (strcmp(part, keys[i]) == 0) {
+        if (strcmp(part, keys[i]) == 0 && strchr(allowed, part[0])) {
             *places[i] = number;
             return TOOL_DONE;
         }
-    return tool_usage("%s: there is no option \"%s\"; c, k, s and p are known", p->word, part);
+    return tool_usage("%s: %s has no option \"%s\"; supcon has c, topk k, conv k, s and p", p->word, kinds[p->kind].name, part);
 }
 
 static int read_numbers(problem *p, char *text)
@@ -102,6 +103,8 @@ int problem_check(const char *word, const char *provider)
         return tool_usage("%s: c is the number of classes, at least 1", word);
     if (p.kind == TOPK && (p.k == 0 || p.k > m || p.k > 1024))
         return tool_usage("%s: k = %llu must be 1 … %llu, and at most 1024", word, (unsigned long long)p.k, (unsigned long long)m);
+    if (p.kind == CONV && (p.side == 0 || p.stride == 0 || p.padding >= p.side))
+        return tool_usage("%s: k = %llu and s = %llu must be at least 1, p = %llu below k", word, (unsigned long long)p.side, (unsigned long long)p.stride, (unsigned long long)p.padding);
     if (kinds[p.kind].numbers == 3 && ((n > m ? n : m) > UINT32_MAX / 4 / dim || (p.kind == GEMM && n > UINT32_MAX / m)))
         return tool_usage("%s: more than 2^30 floats in one matrix", word);
     return TOOL_DONE;

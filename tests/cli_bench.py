@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`chiaro bench` from the outside: its grammar, its JSON, its hashes over tiles, cores and threads, its dumps.
+
+Needs CHIARO_PROGRAM. Ends with "N passed, N failed, N skipped". Times are not judged here: only that they are there.
+"""
+import json
+import math
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+PROGRAM = os.environ["CHIARO_PROGRAM"]
+FIELDS = ["problem", "device", "driver", "core", "tile", "numerics", "reps", "ms_min", "ms_median", "gflops", "gflops_executed",
+          "gbytes_per_s", "peak_bytes", "fraction_of_peak"]
+PROBLEMS = ["gemm:33x29x17", "logsumexp:33x29x17", "clip:37x37x19", "ntxent:34x34x19", "supcon:37x37x19,c=5", "topk:33x29x17,k=7",
+            "conv:3x4x9x7x5,k=3,s=2", "train-step:4"]
+PANEL_TILES = ["p8x32v16", "p6x16v8", "p4x16v4", "p4x32v8", "p6x16v8k128"]
+# A problem, and a word that its sentence must hold.
+WRONG = [
+    ("nope:3", "nearest"), ("clip", "KIND:NUMBERS"), ("gemm:", "numbers"), ("gemm:8x8", "2 were given"), ("gemm:8x8x8x8", "takes 3"),
+    ("gemm:0x8x8", "from 1"), ("gemm:8x-8x8", "from 1"), ("gemm:8x8x8x", "takes 3"), ("gemm:8x8xtwo", "from 1"),
+    ("gemm:99999999999999999999x8x8", "from 1"), ("gemm:1073741824x1073741824x8", "too large|more than"), ("clip:64x63x8", "equal"),
+    ("ntxent:63x63x8", "even"), ("supcon:64x64x8,c=0", "at least 1"), ("supcon:64x64x8,k=3", "no option"), ("clip:64x64x8,c=3", "no option"),
+    ("topk:8x8x8,k=9", "must be"), ("topk:8x8x8,k=0", "must be"), ("topk:8x8x8,k=", "KEY=NUMBER"), ("topk:8x8x8,", "KEY=NUMBER"),
+    ("topk:8x8x8,q=1", "no option"), ("conv:2x3x8x8", "4 were given"), ("conv:2x3x8x8x4,k=0", "at least 1"),
+    ("conv:2x3x8x8x4,s=0", "at least 1"), ("conv:2x3x8x8x4,k=3,p=3", "below"), ("train-step:0", "from 1"),
+]
+WRONG_OPTIONS = [
+    (["--reps", "0"], "--reps"), (["--reps", "many"], "--reps"), (["--provider", "nobody"], "neither"), (["--core", "round"], "neither"),
+    (["--numerics", "loose"], "neither"), (["--memory", "0"], "--memory"), (["--threads", "0"], "--threads"), (["--jsn"], "--json"),
+    (["another"], "too many"),
+]
+passed = failed = skipped = 0
+
+
+def check(good, what, detail=""):
+    global passed, failed
+    passed += bool(good)
+    failed += not good
+    if not good:
+        print(f"FAILED: {what}\n{detail}", flush=True)
+
+
+def bench(*arguments, **environment):
+    done = subprocess.run([PROGRAM, "bench", *arguments], capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
+                          env={**os.environ, **environment})
+    return done.returncode, done.stdout, done.stderr
+
+
+def result(*arguments, **environment):
+    """The one object that a run prints, or {} with its error as a failure."""
+    status, out, err = bench(*arguments, "--json", "--reps", "2", **environment)
+    try:
+        return json.loads(out) if status == 0 and out.count("\n") == 1 else {"error": f"status {status}: {out}{err}"}
+    except ValueError as wrong:
+        return {"error": f"{wrong}: {out}"}
+
+
+def fnv(data, value=14695981039346656037):
+    for byte in data:
+        value = (value ^ byte) * 1099511628211 & 0xFFFFFFFFFFFFFFFF
+    return value
+
+
+def read_dump(path):
+    with open(path, "rb") as file:
+        length = struct.unpack("<Q", file.read(8))[0]
+        header = json.loads(file.read(length))
+        body = file.read()
+    return {k: body[v["data_offsets"][0]:v["data_offsets"][1]] for k, v in header.items() if k != "__metadata__"}
+
+
+def floats(data):
+    return struct.unpack(f"<{len(data) // 4}f", data)
+
+
+def dot(a, b):
+    return math.fsum(p * q for p, q in zip(a, b))
+
+
+def bad_inputs():
+    for word, wanted in WRONG:
+        status, out, err = bench(word)
+        check(status == 2 and not out and any(w in err for w in wanted.split("|")) and err.count("\n") == 1, f"bench {word}", f"{status} {out}{err}")
+    for options, wanted in WRONG_OPTIONS:
+        status, out, err = bench("gemm:8x8x8", *options)
+        check(status == 2 and not out and wanted in err, f"bench gemm:8x8x8 {' '.join(options)}", f"{status} {out}{err}")
+    status, out, err = bench()
+    check(status == 2 and "PROBLEM" in err, "bench without a problem", err)
+    status, out, err = bench("clip:8x8x8", "--provider", "clblast")
+    check(status == 2 and "gemm" in err, "another's product for a loss", err)
+    status, out, err = bench("clip:64x64x8", "--tile", "p9x9v9")
+    check(status in (1, 2) and "p9x9v9" in err, "a tile that is not there", err)
+    status, out, err = bench("clip:4096x4096x128", "--memory", "1M")
+    check(status == 1 and not out and "budget" in err, "a problem over its budget", err)
+    status, out, err = bench("clip:8x8x8", "--dump", "/nonexistent/dump.safetensors", "--reps", "1")
+    check(status == 1 and "/nonexistent" in err, "a dump that cannot be written", err)
+    status, out, err = bench("--help")
+    check(status == 0 and "conv:" in out and "--peak" in out and not err, "help says the grammar", out)
+
+
+def fields_and_peak():
+    for word in PROBLEMS:
+        r = result(word)
+        check(all(f in r for f in FIELDS), f"fields of {word}", r)
+        check(r.get("problem") == word and r.get("reps") == 2 and 0 < r.get("ms_min", 0) <= r.get("ms_median", 0) and r.get("gflops", -1) >= 0
+              and r.get("peak_bytes", 0) > 0 and r.get("fraction_of_peak", 1) is None, f"values of {word}", r)
+    status, out, err = bench("clip:64x64x16", "--reps", "1")
+    check(status == 0 and "GFLOP/s" in out and "GB/s" in out, "the line for people", out + err)
+    r = result("peak")
+    check(r.get("fma_gflops", 0) > 0 and r.get("copy_gbytes_per_s", 0) > 0, "peak", r)
+    r = result("clip:64x64x16", "--peak")
+    check(isinstance(r.get("fraction_of_peak"), float), "a fraction beside --peak", r)
+
+
+def flop_minimum():
+    """gflops · ms_min is the mathematics' minimum: CLIP 3G, NT-Xent and SupCon 1.5G, a product G."""
+    for kind, factor in (("gemm", 1), ("logsumexp", 1), ("clip", 3), ("ntxent", 1.5), ("supcon", 1.5)):
+        r = result(f"{kind}:512x512x128")
+        g = 2e-6 * 512 * 512 * 128
+        got = r.get("gflops", 0) * r.get("ms_min", 0)
+        check(abs(got / (factor * g) - 1) < 0.02, f"{kind} counts {factor} G", f"{got / g} G: {r}")
+        check(r.get("gflops_executed", 0) >= r.get("gflops", 1) * 0.999, f"{kind} runs no less than the minimum", r)
+
+
+def hashes():
+    global skipped
+    for word in PROBLEMS:
+        first = result(word, "--hash")
+        check(len(first.get("hash", "")) == 16, f"hash of {word}", first)
+        if first.get("core") != "panel":
+            tiles = []
+        else:
+            tiles = [["--core", "panel", "--tile", tile] for tile in PANEL_TILES]
+        for options in tiles + [["--threads", "1"], ["--threads", "2"], ["--core", "group"]]:
+            r = result(word, "--hash", *options)
+            if "not among the embedded kernels" in r.get("error", ""):
+                skipped += 1
+                continue
+            check(r.get("hash") == first.get("hash"), f"one hash: bench {word} {' '.join(options)}", f"{r} against {first}")
+
+
+def dumps(folder):
+    path = os.path.join(folder, "dump.safetensors")
+    for word, order, inputs in (("clip:37x37x19", ["value", "grad_x", "grad_y"], ["x", "y"]), ("ntxent:34x34x19", ["value", "grad_x"], ["x"]),
+                                ("supcon:37x37x19,c=5", ["value", "grad_x"], ["x", "labels"]), ("gemm:33x29x17", ["output"], ["x", "y"]),
+                                ("topk:33x29x17,k=7", ["output", "indices"], ["x", "y"])):
+        r = result(word, "--hash", "--dump", path)
+        if "error" in r:
+            check(False, f"dump of {word}", r)
+            continue
+        tensors = read_dump(path)
+        check(sorted(tensors) == sorted(order + inputs), f"tensors of {word}", sorted(tensors))
+        check(f"{fnv(b''.join(tensors[name] for name in order)):016x}" == r["hash"], f"hash of {word} from its dump", r)
+    result("clip:37x37x19", "--dump", path)
+    tensors = read_dump(path)
+    n, dim = 37, 19
+    rows = {name: [floats(tensors[name])[i * dim:(i + 1) * dim] for i in range(n)] for name in ("x", "y")}
+    check(all(abs(dot(r, r) - 1) < 1e-5 for both in rows.values() for r in both), "rows of a problem have length 1")
+    logits = [[dot(a, b) / 0.1 for b in rows["y"]] for a in rows["x"]]
+    lse = [math.log(math.fsum(map(math.exp, row))) for row in logits] + [math.log(math.fsum(map(math.exp, col))) for col in zip(*logits)]
+    want = math.fsum(lse) / 2 / n - math.fsum(logits[i][i] for i in range(n)) / n
+    got = floats(tensors["value"])[0]
+    check(abs(got / want - 1) < 1e-5, "the CLIP value from the inputs dumped", f"{got} against {want}")
+
+
+bad_inputs()
+fields_and_peak()
+flop_minimum()
+hashes()
+with tempfile.TemporaryDirectory() as temporary:
+    dumps(temporary)
+print(f"{passed} passed, {failed} failed, {skipped} skipped")
+sys.exit(1 if failed else 0)
