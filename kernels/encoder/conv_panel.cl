@@ -4,7 +4,8 @@
 //
 // Forward: out[position][o] = Σ over (kh, kw, c) of in[position · stride + (kh, kw)][c] · w[o][kh][kw][c] + bias[o].
 // Input gradient: the same walk over positions of one parity class, whose taps are those that reach it, ascending.
-// A group owns POSITIONS output positions of one channel group. Patches are never copied: the left operand is read
+// All classes run in one launch, side by side, so that what they read is shared in the caches.
+// A group owns POSITIONS output positions of one channel group and class. Patches are never copied: the left operand is read
 // through one offset a position, the input's zero border standing for the padding (its zeros are added, not skipped,
 // which changes nothing while weights are finite). One fma chain an output, the bias added once afterwards.
 // Tuned: TILE_M, TILE_N, VEC.
@@ -29,24 +30,29 @@ inline void put(const floatv *row, global float *to, const uint columns, const u
 #define PATCH(r, k) patch[from[r] + (k)]
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
-void encoder_conv(const uint first, const uint count,              // positions
-                  const uint rows, const uint cols,                // of one image
-                  const uint in_image, const uint in_row, const uint in_col, const uint in_base,
-                  const uint out_image, const uint out_row, const uint out_col, const uint out_base,
+void encoder_conv(const uint first, const uint images,
+                  const uint classes, const uint class_base,       // classes of positions, their records in the table
+                  const uint in_image, const uint in_row, const uint in_col,
+                  const uint out_image, const uint out_row, const uint out_col,
                   const uint depth,                                // channels summed over, of one group
-                  const uint taps, const uint all_taps, const uint tap_base,
+                  const uint all_taps,
                   const uint width,                                // channels written, of one group
                   const uint groups, const uint with_bias,
-                  global const int *restrict table,                // [taps][2]: step in the input, place in the weights
+                  global const int *restrict table,                // [taps][2]: step in the input, place in the weights; then records:
+                                                                   // rows, columns, first place in input and output, taps, first tap
                   global const float *restrict in,
                   global const float *restrict weights,            // [group][panel of TILE_N][all_taps][depth][TILE_N]
                   global const float *restrict bias,               // [groups · width]
                   global float *restrict out)
 {
-    const uint id = first + (uint)get_group_id(0), group = id % groups, p0 = id / groups * POSITIONS;
+    const uint id = first + (uint)get_group_id(0), group = id / classes % groups, p0 = id / classes / groups * POSITIONS;
+    global const int *record = table + class_base + 6 * (id % classes);
+    const uint rows = record[0], cols = record[1], taps = record[4], tap_base = record[5], count = images * rows * cols;
+    if (p0 >= count)
+        return;
     const uint here = min((uint)POSITIONS, count - p0), panels = (width + TILE_N - 1) / TILE_N;
-    const layout in_at = { rows, cols, in_col, in_image, in_row, in_base + group * depth };
-    const layout out_at = { rows, cols, out_col, out_image, out_row, out_base + group * width };
+    const layout in_at = { rows, cols, in_col, in_image, in_row, (uint)record[2] + group * depth };
+    const layout out_at = { rows, cols, out_col, out_image, out_row, (uint)record[3] + group * width };
     walker in_walk = walk_from(&in_at, p0), out_walk = walk_from(&out_at, p0);
     size_t sources[POSITIONS], targets[POSITIONS]; // past the end: the last position again, computed and dropped
     for (uint p = 0; p < POSITIONS; p++) {

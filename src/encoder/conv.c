@@ -3,14 +3,14 @@
 // conv_weights_panel.cl, reduce.cl, batch_norm.cl (the bias). Reference: src/ref/layers.c.
 #include "encoder.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "../base/memory.h"
 
 enum { FORWARD_WEIGHTS, BACKWARD_WEIGHTS, TABLE, PARTIAL, TOTAL }; // buffers
 enum { CONV, PACK, WEIGHTS, REDUCE, SUMS };                        // kernels
 enum { TILES_OF_A_GROUP = 8, OUTPUTS_OF_A_GROUP = 64 };            // as the kernels say
-static const uint64_t MOST_PARTIAL_BYTES = 32u << 20, TABLE_BYTES = 24; // the latter a tap
+static const uint64_t MOST_PARTIAL_BYTES = 32u << 20;
 
 // One convolution's numbers.
 typedef struct numbers {
@@ -58,43 +58,73 @@ static uint64_t packed_bytes(const chi_encoder *enc, const numbers *c, bool turn
     return 4ull * c->groups * chi__round_up(width, enc->tile->tile_n) * c->taps * depth;
 }
 
-static uint64_t bytes(const chi_encoder *enc, const chi__op *op, size_t batch)
-{
-    const numbers c = numbers_of(enc, op);
-    return packed_bytes(enc, &c, false) + packed_bytes(enc, &c, true) + TABLE_BYTES * c.taps + partial_bytes(&c, chi__positions(c.out, batch)) +
-           4ull * c.groups * c.outputs * c.columns;
-}
-
 // ---- taps ----------------------------------------------------------------------------------------
-// Step in the input and place in the weights of each tap; then of each run of taps, for the forward pass; then, for each class of input positions that the same
-// taps reach (row and column modulo the stride), their steps in the output's gradient, ascending in (kh, kw).
-static size_t class_taps(const numbers *c, size_t phase) // first tap of a class along one side
-{
-    return (phase + c->padding) % c->stride;
-}
+// The table: step in the input and place in the weights of each tap; the same of each run of taps, for the forward pass;
+// of each class of input positions that the same taps reach (row and column modulo the stride), their steps in the output's
+// gradient, ascending in (kh, kw). Then a record for the forward pass and one a class, as kernels/encoder/conv_panel.cl says.
+enum { RECORD = 6 };
+
+static size_t first_tap(const numbers *c, size_t phase) { return (phase + c->padding) % c->stride; }
 
 // Without channel groups, one row of a window is one run of memory: its taps count as one of side · inputs channels.
 static size_t run_of(const numbers *c) { return c->groups == 1 ? c->side : 1; }
+static size_t runs_of(const numbers *c) { return c->taps / run_of(c); }
+static size_t records_at(const numbers *c) { return 2 * (2 * c->taps + runs_of(c)); } // in ints
+static uint64_t table_bytes(const numbers *c) { return 4ull * (records_at(c) + RECORD * (1 + c->stride * c->stride)); }
+
+static size_t add_class_taps(const numbers *c, size_t y, size_t x, int32_t *table, size_t tap)
+{
+    for (size_t kh = first_tap(c, y); kh < c->side; kh += c->stride)
+        for (size_t kw = first_tap(c, x); kw < c->side; kw += c->stride, tap++) {
+            table[2 * tap] = -(int32_t)(kh / c->stride * c->out_grad.row + kw / c->stride * c->out.channels);
+            table[2 * tap + 1] = (int32_t)(kh * c->side + kw);
+        }
+    return tap;
+}
+
+// Input positions (y + stride · a, x + stride · b): output row of tap kh at a = 0 is (y + padding − kh) / stride, and the
+// taps' steps count from kh / stride = 0.
+static void add_class(const numbers *c, size_t y, size_t x, int32_t *record, size_t first, size_t taps)
+{
+    const size_t top = c->out_grad_border + (y + c->padding) / c->stride, left = c->out_grad_border + (x + c->padding) / c->stride;
+    const bool any = y < c->in.height && x < c->in.width;
+    record[0] = any ? (int32_t)((c->in.height - y + c->stride - 1) / c->stride) : 0;
+    record[1] = any ? (int32_t)((c->in.width - x + c->stride - 1) / c->stride) : 0;
+    record[2] = (int32_t)(top * c->out_grad.row + left * c->out.channels);
+    record[3] = (int32_t)(c->in_grad.base + y * c->in_grad.row + x * c->in.channels);
+    record[4] = (int32_t)taps;
+    record[5] = (int32_t)first;
+}
 
 static void fill_table(const numbers *c, int32_t *table)
 {
-    int32_t *at = table;
+    const size_t inset = c->in_border - c->padding;
+    const int32_t forward[RECORD] = { (int32_t)c->out.height, (int32_t)c->out.width, (int32_t)(inset * c->in_at.row + inset * c->in.channels),
+                                      (int32_t)c->out_at.base, (int32_t)runs_of(c), (int32_t)c->taps };
+    int32_t *record = table + records_at(c);
+    size_t tap = c->taps;
     for (size_t t = 0; t < c->taps; t++) {
-        *at++ = (int32_t)(t / c->side * c->in_at.row + t % c->side * c->in.channels);
-        *at++ = (int32_t)t;
+        table[2 * t] = (int32_t)(t / c->side * c->in_at.row + t % c->side * c->in.channels);
+        table[2 * t + 1] = (int32_t)t;
     }
-    for (size_t t = 0; t < c->taps; t += run_of(c)) {
-        *at++ = table[2 * t];
-        *at++ = (int32_t)(t / run_of(c));
+    for (size_t t = 0; t < c->taps; t += run_of(c), tap++) {
+        table[2 * tap] = table[2 * t];
+        table[2 * tap + 1] = (int32_t)(t / run_of(c));
     }
+    memcpy(record, forward, sizeof forward);
     for (size_t y = 0; y < c->stride; y++)
-        for (size_t x = 0; x < c->stride; x++)
-            for (size_t kh = class_taps(c, y); kh < c->side; kh += c->stride)
-                for (size_t kw = class_taps(c, x); kw < c->side; kw += c->stride) {
-                    const size_t down = kh / c->stride, right = kw / c->stride;
-                    *at++ = -(int32_t)(down * c->out_grad.row + right * c->out.channels);
-                    *at++ = (int32_t)(kh * c->side + kw);
-                }
+        for (size_t x = 0; x < c->stride; x++) {
+            const size_t first = tap;
+            tap = add_class_taps(c, y, x, table, tap);
+            add_class(c, y, x, record += RECORD, first, tap - first);
+        }
+}
+
+static uint64_t bytes(const chi_encoder *enc, const chi__op *op, size_t batch)
+{
+    const numbers c = numbers_of(enc, op);
+    return packed_bytes(enc, &c, false) + packed_bytes(enc, &c, true) + table_bytes(&c) + partial_bytes(&c, chi__positions(c.out, batch)) +
+           4ull * c.groups * c.outputs * c.columns;
 }
 
 static chi_status setup(chi_encoder *enc, chi__op *op)
@@ -109,12 +139,12 @@ static chi_status setup(chi_encoder *enc, chi__op *op)
     CHI_TRY(chi__scratch_create(enc->dev, packed_bytes(enc, &c, true), &op->buffers[BACKWARD_WEIGHTS]));
     CHI_TRY(chi__scratch_create(enc->dev, partial_bytes(&c, chi__positions(c.out, enc->batch)), &op->buffers[PARTIAL]));
     CHI_TRY(chi__scratch_create(enc->dev, 4ull * c.groups * c.outputs * c.columns, &op->buffers[TOTAL]));
-    CHI_TRY(chi__scratch_create(enc->dev, TABLE_BYTES * c.taps, &op->buffers[TABLE]));
-    int32_t *table = chi__alloc(6 * c.taps, sizeof *table);
+    CHI_TRY(chi__scratch_create(enc->dev, table_bytes(&c), &op->buffers[TABLE]));
+    int32_t *table = chi__alloc(table_bytes(&c), 1);
     if (!table)
         return chi__fail(enc->dev, CHI_ERR_MEMORY, "encoder: no memory for %zu taps", c.taps);
     fill_table(&c, table);
-    const chi_status st = chi_buffer_upload(op->buffers[TABLE], 0, table, TABLE_BYTES * c.taps);
+    const chi_status st = chi_buffer_upload(op->buffers[TABLE], 0, table, table_bytes(&c));
     chi__free(table);
     return st;
 }
@@ -138,59 +168,32 @@ static size_t groups_of(const chi_encoder *enc, const numbers *c, size_t positio
 static chi_status forward(chi_encoder *enc, chi__op *op, size_t rows)
 {
     const numbers c = numbers_of(enc, op);
-    const size_t positions = chi__positions(c.out, rows), inset = c.in_border - c.padding, runs = c.taps / run_of(&c);
-    const uint32_t start = (uint32_t)(inset * c.in_at.row + inset * c.in.channels);
+    const size_t positions = chi__positions(c.out, rows);
     const chi_buffer *weights = enc->parameters[op->parameter].value.buffer;
     const chi_buffer *bias = op->layer.no_bias ? weights : enc->parameters[op->parameter + 1].value.buffer;
     CHI_TRY(pack(enc, op, &c, false));
     return chi__run_groups(enc->dev, &(chi__launch){
         .kernel = op->kernels[CONV], .local = { 1 },
-        .args = { U32(0), U32(positions), U32(c.out.height), U32(c.out.width), U32(c.in_at.image), U32(c.stride * c.in_at.row),
-                  U32(c.stride * c.in.channels), U32(start), U32(c.out_at.image), U32(c.out_at.row), U32(c.out.channels),
-                  U32(c.out_at.base), U32(c.inputs * run_of(&c)), U32(runs), U32(runs), U32(c.taps), U32(c.outputs), U32(c.groups),
-                  U32(!op->layer.no_bias), BUF(op->buffers[TABLE]), BUF(enc->acts[op->in].value), BUF(op->buffers[FORWARD_WEIGHTS]),
-                  BUF(bias), BUF(enc->acts[op->out].value) },
+        .args = { U32(0), U32(rows), U32(1), U32(records_at(&c)), U32(c.in_at.image), U32(c.stride * c.in_at.row), U32(c.stride * c.in.channels),
+                  U32(c.out_at.image), U32(c.out_at.row), U32(c.out.channels), U32(c.inputs * run_of(&c)), U32(runs_of(&c)), U32(c.outputs),
+                  U32(c.groups), U32(!op->layer.no_bias), BUF(op->buffers[TABLE]), BUF(enc->acts[op->in].value),
+                  BUF(op->buffers[FORWARD_WEIGHTS]), BUF(bias), BUF(enc->acts[op->out].value) },
     }, groups_of(enc, &c, positions), 2.0 * (double)positions * (double)c.columns * (double)c.out.channels);
-}
-
-// dX at input positions (y + stride · a, x + stride · b): the taps that reach them.
-static chi_status input_class(chi_encoder *enc, chi__op *op, const numbers *c, size_t rows, size_t y, size_t x, size_t *tap)
-{
-    const size_t kh = class_taps(c, y), kw = class_taps(c, x);
-    const size_t down = kh < c->side ? (c->side - kh - 1) / c->stride + 1 : 0, across = kw < c->side ? (c->side - kw - 1) / c->stride + 1 : 0;
-    const size_t height = (c->in.height - y + c->stride - 1) / c->stride, width = (c->in.width - x + c->stride - 1) / c->stride;
-    const size_t positions = rows * height * width, taps = down * across;
-    // Output row of tap kh at a = 0 is (y + padding − kh) / stride; the table's steps start from kh / stride = 0.
-    const size_t top = c->out_grad_border + (y + c->padding - kh) / c->stride, left = c->out_grad_border + (x + c->padding - kw) / c->stride;
-    const uint32_t source = (uint32_t)(top * c->out_grad.row + left * c->out.channels);
-    const uint32_t target = (uint32_t)(c->in_grad.base + y * c->in_grad.row + x * c->in.channels);
-    const chi_buffer *weights = op->buffers[BACKWARD_WEIGHTS];
-    const size_t first = *tap;
-    *tap += taps;
-    return chi__run_groups(enc->dev, &(chi__launch){
-        .kernel = op->kernels[CONV], .local = { 1 },
-        .args = { U32(0), U32(positions), U32(height), U32(width), U32(c->out_grad.image), U32(c->out_grad.row), U32(c->out.channels),
-                  U32(source), U32(c->in_grad.image), U32(c->stride * c->in_grad.row), U32(c->stride * c->in.channels), U32(target),
-                  U32(c->outputs), U32(taps), U32(c->taps), U32(first), U32(c->inputs), U32(c->groups), U32(0),
-                  BUF(op->buffers[TABLE]), BUF(enc->acts[op->out].grad), BUF(weights), BUF(weights), BUF(enc->acts[op->in].grad) },
-    }, groups_of(enc, c, positions), 2.0 * (double)positions * (double)(taps * c->outputs) * (double)c->in.channels);
 }
 
 static chi_status input_gradient(chi_encoder *enc, chi__op *op, const numbers *c, size_t rows)
 {
-    size_t tap = c->taps + c->taps / run_of(c); // behind the forward taps and runs
+    const size_t classes = c->stride * c->stride;
+    const size_t most = rows * chi__div_up(c->in.height, c->stride) * chi__div_up(c->in.width, c->stride); // positions of the first class
+    const chi_buffer *weights = op->buffers[BACKWARD_WEIGHTS];
     CHI_TRY(pack(enc, op, c, true));
-    for (size_t y = 0; y < c->stride; y++)
-        for (size_t x = 0; x < c->stride; x++) {
-            if (y < c->in.height && x < c->in.width) {
-                CHI_TRY(input_class(enc, op, c, rows, y, x, &tap));
-                continue;
-            }
-            for (size_t kh = class_taps(c, y); kh < c->side; kh += c->stride)
-                for (size_t kw = class_taps(c, x); kw < c->side; kw += c->stride)
-                    tap++;
-        }
-    return CHI_OK;
+    return chi__run_groups(enc->dev, &(chi__launch){
+        .kernel = op->kernels[CONV], .local = { 1 },
+        .args = { U32(0), U32(rows), U32(classes), U32(records_at(c) + RECORD), U32(c->out_grad.image), U32(c->out_grad.row),
+                  U32(c->out.channels), U32(c->in_grad.image), U32(c->stride * c->in_grad.row), U32(c->stride * c->in.channels),
+                  U32(c->outputs), U32(c->taps), U32(c->inputs), U32(c->groups), U32(0), BUF(op->buffers[TABLE]), BUF(enc->acts[op->out].grad),
+                  BUF(weights), BUF(weights), BUF(enc->acts[op->in].grad) },
+    }, groups_of(enc, c, most) * classes, 2.0 * (double)chi__positions(c->out, rows) * (double)c->columns * (double)c->out.channels);
 }
 
 static chi_status weight_gradient(chi_encoder *enc, chi__op *op, const numbers *c, size_t rows)
