@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // check_bits.c: one hash for each loss and its gradients, each similarity, and a trained network, over tiles of the
-// panel core and over memory budgets (kept, hybrid, recomputed tiles); and the loss against its definition in double.
+// both cores and over memory budgets (kept, hybrid, recomputed tiles); and the loss against its definition in double.
 // CHIARO_SMALL=1: tiny shapes, for slow devices.
 #include <chiaro/chiaro.h>
 
@@ -31,7 +31,7 @@ static chi_buffer *make(chi_device *dev, const void *from, size_t bytes)
 }
 
 // Tiles that differ in every number: each compiles its own programs, which is where the time goes.
-static const char *const tiles[] = { "p8x32v16", "p6x16v8", "p12x32v16", "p4x16v4", "p8x32v16k128" };
+static const char *const tiles[] = { "p8x32v16", "g32x32k16", "p6x16v8", "p12x32v16", "p4x16v4", "p8x32v16k128" };
 enum { TILES = sizeof tiles / sizeof *tiles };
 
 // ---- losses ------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ static void check_problem(const problem *p)
         for (int budget = 0; budget < (p->n > 1000 && t < 2 ? 3 : 1); budget++) {
             static const uint64_t bytes[] = { 0, 14u << 20, 40u << 20 };
             chi_device *dev = NULL;
-            if (chi_device_open(&(chi_device_options){ .core = CHI_CORE_PANEL, .tile = tiles[t], .memory_bytes = bytes[budget] }, &dev) != CHI_OK) {
+            if (chi_device_open(&(chi_device_options){ .tile = tiles[t], .memory_bytes = bytes[budget] }, &dev) != CHI_OK) {
                 verdict(false, what, tiles[t], chi_error_text());
                 continue;
             }
@@ -268,7 +268,7 @@ static void check_others(void)
     for (size_t t = 0; t < (small ? 2 : TILES); t++) {
         chi_device *dev = NULL;
         const char *tile = tiles[t];
-        if (chi_device_open(&(chi_device_options){ .core = CHI_CORE_PANEL, .tile = tile }, &dev) != CHI_OK) {
+        if (chi_device_open(&(chi_device_options){ .tile = tile }, &dev) != CHI_OK) {
             verdict(false, "similarity", tile, chi_error_text());
             continue;
         }

@@ -6,14 +6,7 @@
 // sums[J][i], 16 lanes and a halving tree, NaN left out; extremes to lows[J][i], highs[J][i]. The histogram counts in
 // integers, so atomics cost no order: word pairs (low, high) of 64-bit counts, then below, above, NaN.
 #include "tiles/scores_panel.h"
-
-#define MOST_BINS 1024
-
-inline void count_into(global uint *to, const uint by)
-{
-    if (by && atomic_add(to, by) + by < by)
-        atomic_inc(to + 1);
-}
+#include "similarity/counts.h"
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void similarity_stats(const uint first, const uint n, const uint m, const uint dim, const float scale,

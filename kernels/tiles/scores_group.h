@@ -79,3 +79,11 @@ inline float lanes_total(local const float *tile, const uint width, const uint a
         q[l] = tile[l * width + at];
     return lane_tree(vload16(0, q));
 }
+
+// Totals of lanes that lie in the items' registers, `width` sums of 16, to to[0 … count − 1].
+#define TOTALS(lanes, pairs, tile, width, count, to)                 \
+    PUT_LANES(lanes, pairs, tile)                                    \
+    barrier(CLK_LOCAL_MEM_FENCE);                                    \
+    for (uint t = item(); t < min((uint)(width), (count)); t += ITEMS) \
+        (to)[t] = lanes_total(tile, width, t);                       \
+    barrier(CLK_LOCAL_MEM_FENCE);

@@ -64,14 +64,6 @@ inline void add_columns(local const float *tile, const place *at, const bool plu
     }
 }
 
-// Totals of lanes that lie in the items' registers, `width` sums of 16, to to[0 … count − 1].
-#define TOTALS(lanes, pairs, tile, width, count, to)                 \
-    PUT_LANES(lanes, pairs, tile)                                    \
-    barrier(CLK_LOCAL_MEM_FENCE);                                    \
-    for (uint t = item(); t < min((uint)(width), (count)); t += ITEMS) \
-        (to)[t] = lanes_total(tile, width, t);                       \
-    barrier(CLK_LOCAL_MEM_FENCE);
-
 // e, or s where SHIFTED, of the rows inside the superblock to a block of kept tiles.
 inline void keep_tile(float acc[MICRO_M][MICRO_N], const uint i0, const uint i_end, global float *tile)
 {
