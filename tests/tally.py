@@ -4,7 +4,8 @@
 
 A leg is one set of programs in one environment: all of them on the default device; a short list under Oclgrind with its
 race, bounds and API checks; all but the slow ones with sanitizers. A program's passes and failures are read from cmocka's
-lines, or from a closing "N passed, N failed, N skipped"; one that dies, or says nothing, counts as a failure.
+lines, or from a closing "N passed, N failed, N skipped"; one that dies, or says nothing, counts as a failure. Lines
+"hash …" of one program must be the same in every leg that runs it at the same size: one more check a leg.
 """
 import json
 import os
@@ -17,6 +18,7 @@ import time
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 OCLGRIND = "/usr/lib/oclgrind/liboclgrind-rt-icd.so"
 OCLGRIND_TESTS = ["check_bits"]
+INTEL_TESTS = ["check_bits", "check_augment", "golden", "unit_device"]
 UNSANITIZED = ("train_", "cli_train", "cli_bench", "cli_install", "rooms")
 
 
@@ -40,6 +42,17 @@ def count(text, status):
     return passed, failed, skipped
 
 
+hashes = {}
+
+
+def same_hashes(name, extra, text):
+    """Whether a program's hashes are those it had in the first leg of this size; None: it prints none."""
+    found = re.findall(r"^hash (\w+)$", text, re.M)
+    if not found:
+        return None
+    return hashes.setdefault((name, extra.get("CHIARO_SMALL")), found) == found
+
+
 def run(test, leg, extra):
     environment = {**os.environ, **test.get("env", {}), **extra}
     start = time.monotonic()
@@ -55,6 +68,10 @@ def run(test, leg, extra):
         with open(log, encoding="utf-8", errors="replace") as file:
             text += file.read()
         result = (result[0], result[1] + 1, result[2])
+    same = same_hashes(test["name"], extra, text)
+    if same is not None:
+        result = (result[0] + same, result[1] + (not same), result[2])
+        text += "" if same else "\nother hashes than in the first leg\n"
     passed, failed, skipped = result
     print(f"{leg:9} {test['name']:20} {passed:5} passed {failed:3} failed {skipped:3} skipped  {time.monotonic() - start:6.1f} s", flush=True)
     if failed:
@@ -72,6 +89,15 @@ def main():
     tests = programs(sys.argv[1])
     for test in tests:
         add(run(test, "default", {}))
+        if test["name"] in OCLGRIND_TESTS:
+            add(run(test, "small", {"CHIARO_SMALL": "1"}))
+    intel = {"OCL_ICD_VENDORS": os.environ.get("INTEL_ICD", ""), "LD_LIBRARY_PATH": os.environ.get("INTEL_LIBRARIES", "")}
+    for test in tests:
+        if test["name"] in INTEL_TESTS and intel["OCL_ICD_VENDORS"]:
+            add(run(test, "intel", intel))
+    if not intel["OCL_ICD_VENDORS"]:
+        add((0, 0, len(INTEL_TESTS)))
+        print("intel     the runtime could not be had: skipped")
     for test in tests:
         if test["name"] not in OCLGRIND_TESTS:
             continue

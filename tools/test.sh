@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 . tools/packages.sh
-need_packages $BUILD_PACKAGES libcmocka-dev dataset-fashion-mnist oclgrind
+need_packages $BUILD_PACKAGES libcmocka-dev dataset-fashion-mnist oclgrind python3-venv
 export CHIARO_CACHE_DIR="$PWD/build/test-cache"
 
 configure() { # folder, then options
@@ -16,4 +16,5 @@ configure() { # folder, then options
 }
 configure build
 configure build-sanitize -Db_sanitize=address,undefined -Db_lundef=false
+. tools/intel.sh
 exec python3 tests/tally.py build build-sanitize
