@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// check_bits.c: one hash for each loss and its gradients, each similarity, and a trained network, over tiles of the
+// check_bits.c: one hash for each loss and its gradients, each similarity, and a trained network, over tiles of
 // both cores and over memory budgets (kept, hybrid, recomputed tiles); and the loss against its definition in double.
 // CHIARO_SMALL=1: tiny shapes, for slow devices.
 #include <chiaro/chiaro.h>

@@ -36,12 +36,10 @@ inline void clear(float acc[MICRO_M][MICRO_N])
     EACH_ENTRY(r, c) acc[r][c] = 0.0f;
 }
 
-// Rows of `width` floats that lie one after the other, into rows of width + 1.
-inline void load_rows(global const float *from, local float *to, const uint width, const uint rows)
-{
-    for (uint t = item(); t < rows * width; t += ITEMS)
-        to[t / width * (width + 1) + t % width] = from[t];
-}
+// Rows of `width` floats, a constant, that lie one after the other, into rows of width + 1.
+#define LOAD_ROWS(from, to, width, rows)                     \
+    for (uint t = item(); t < (rows) * (width); t += ITEMS)    \
+        (to)[t / (width) * ((width) + 1) + t % (width)] = (from)[t];
 
 inline void multiply_step(local const float *a, local const float *b, float acc[MICRO_M][MICRO_N])
 {
@@ -75,8 +73,9 @@ inline void multiply_panels(global const float *left, global const float *right,
     clear(acc);
     for (uint k0 = 0; k0 < dim; k0 += TILE_K) {
         const uint steps = min((uint)TILE_K, dim - k0);
-        load_rows(left + (size_t)k0 * TILE_M, a, TILE_M, steps);
-        load_rows(right + (size_t)k0 * TILE_N, b, TILE_N, steps);
+        global const float *left_rows = left + (size_t)k0 * TILE_M, *right_rows = right + (size_t)k0 * TILE_N;
+        LOAD_ROWS(left_rows, a, TILE_M, steps)
+        LOAD_ROWS(right_rows, b, TILE_N, steps)
         barrier(CLK_LOCAL_MEM_FENCE);
         multiply(a, b, acc, steps);
         barrier(CLK_LOCAL_MEM_FENCE);

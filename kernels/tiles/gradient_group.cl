@@ -98,7 +98,8 @@ inline void chains(const pair_terms *t, const walk *w, const uint s, const uint 
     for (uint k0 = s * w->sb; k0 < end; k0 += TILE_K) {
         const uint steps = min((uint)TILE_K, end - k0);
         load_weights(t, w, across, i0, k0, steps, a);
-        load_rows(w->right + ((size_t)(d / TILE_N) * w->terms + k0) * TILE_N, b, TILE_N, steps);
+        global const float *right = w->right + ((size_t)(d / TILE_N) * w->terms + k0) * TILE_N;
+        LOAD_ROWS(right, b, TILE_N, steps)
         barrier(CLK_LOCAL_MEM_FENCE);
         multiply(a, b, acc, steps);
         barrier(CLK_LOCAL_MEM_FENCE);

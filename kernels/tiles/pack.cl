@@ -69,7 +69,8 @@ void tiles_pack_columns(const uint first, const uint n, const uint dim, const ul
         global const float *from = x + offset + (size_t)row * stride;
         const float f = factors[2 * row], g = factors[2 * row + 1];
         for (uint d0 = 0; d0 < dim; d0 += 8) {
-            global float *at = to + ((size_t)(d0 / panel) * n + row) * panel + d0 % panel;
+            const uint here = d0 / panel;
+            global float *at = to + ((size_t)here * n + row) * panel + (d0 - here * panel);
             if (d0 + 8 <= dim)
                 vstore8(vload8(0, from + d0) * f * g, 0, at);
             else
@@ -78,6 +79,6 @@ void tiles_pack_columns(const uint first, const uint n, const uint dim, const ul
         }
         const uint full = (dim + panel - 1) / panel * panel;
         for (uint d = (dim + 7) / 8 * 8; d < full; d++)
-            to[((size_t)(d / panel) * n + row) * panel + d % panel] = 0.0f;
+            to[((size_t)(d / panel) * n + row) * panel + (d - d / panel * panel)] = 0.0f;
     }
 }

@@ -11,7 +11,8 @@ inline uint2 pair_of(uint group, const uint across)
         group -= across - i;
     return (uint2)(i, i + group);
 #else
-    return (uint2)(group / across, group % across);
+    const uint i = group / across;
+    return (uint2)(i, group - i * across);
 #endif
 }
 
