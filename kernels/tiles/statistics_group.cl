@@ -92,6 +92,7 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
     const uint2 pair = pair_of(first + (uint)get_group_id(0), (m + sb_m - 1) / sb_m);
     const uint i_first = pair.x * sb_n, i_end = min(n, i_first + sb_n);
     const uint j_first = pair.y * sb_m, j_end = min(m, j_first + sb_m);
+    const bool by_column = COLUMNS && !(SYMMETRIC && pair.x == pair.y);
     place at = { 0, 0, i_end, j_end, scalars[0], row_shift, col_shift, labels };
     float col_lanes[COLUMN_LANES], col_plus[PLUS_SIZE(COLUMN_LANES)];
     for (uint t = 0; t < COLUMN_LANES; t++)
@@ -113,7 +114,7 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
                 put_tile(acc, tile);
                 barrier(CLK_LOCAL_MEM_FENCE);
                 add_rows(tile, &at, true, row_plus);
-                if (COLUMNS)
+                if (by_column)
                     add_columns(tile, &at, true, col_plus + (POSITIVES == 2 ? columns : 0));
                 barrier(CLK_LOCAL_MEM_FENCE);
             }
@@ -124,7 +125,7 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
             put_tile(acc, tile);
             barrier(CLK_LOCAL_MEM_FENCE);
             add_rows(tile, &at, false, row_lanes);
-            if (COLUMNS)
+            if (by_column)
                 add_columns(tile, &at, false, col_lanes + columns);
             barrier(CLK_LOCAL_MEM_FENCE);
         }
@@ -133,7 +134,7 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
             TOTALS(row_plus, ROW_PAIRS, tile, TILE_M, i_end - at.i0, row_scores + (size_t)pair.y * n + at.i0)
         }
     }
-    if (!COLUMNS || (SYMMETRIC && pair.x == pair.y))
+    if (!by_column)
         return;
     global float *to = (SYMMETRIC ? row_sums : col_sums) + (size_t)pair.x * m;
     for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
