@@ -40,6 +40,8 @@ static chi_device *open_with(chi_device_options o)
 {
     chi_device *dev;
     o.log = (chi_log){ keep_log, NULL };
+    if (!o.tile && !o.core)
+        o.core = CHI_CORE_PANEL; // these tests have kernels of their own, not those that compare the cores
     last_log[0] = '\0';
     if (chi_device_open(&o, &dev) != CHI_OK)
         fail_msg("%s", chi_error_text());
@@ -349,6 +351,34 @@ static void cache_refusals(void **state)
     unsetenv("CHIARO_CACHE");
 }
 
+// The core comes from a measurement, once; afterwards from its note, whatever that says.
+static void measured_core(void **state)
+{
+    chi_device *dev = NULL;
+    size_t bytes;
+    uint64_t held, peak;
+    (void)state;
+    unsetenv("CHIARO_KERNEL_DIR");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(chi_device_open(NULL, &dev), CHI_OK);
+        const chi_core core = chi_device_core(dev);
+        chi_device_memory(dev, &held, &peak);
+        assert_int_equal(held, peak); // the trial counts for nothing
+        chi_device_close(&dev);
+        char *note = (char *)test_read(test_path("cache/core.notes"), &bytes);
+        assert_true(bytes > 24);
+        assert_memory_equal(note + 17, core == CHI_CORE_PANEL ? "panel " : "group ", 6);
+        memcpy(note + 17, core == CHI_CORE_PANEL ? "group " : "panel ", 6);
+        test_write(test_path("cache/core.notes"), note, bytes);
+        free(note);
+        assert_int_equal(chi_device_open(NULL, &dev), CHI_OK);
+        assert_int_not_equal(chi_device_core(dev), core);
+        assert_string_equal(chi_device_tile(dev), chi__tile_default(chi_device_core(dev), chi__device_info(dev))->name);
+        chi_device_close(&dev);
+    }
+    setenv("CHIARO_KERNEL_DIR", test_path(""), 1);
+}
+
 static void own_queue(void **state)
 {
     cl_platform_id platform;
@@ -367,7 +397,7 @@ static void own_queue(void **state)
     assert_int_equal(chi_device_wrap(context, id, queue, &(chi_device_options){ .match = "cpu" }, &dev), CHI_ERR_ARGUMENT);
     assert_int_equal(chi_device_wrap(context, id, queue, &(chi_device_options){ .threads = 1 }, &dev), CHI_ERR_ARGUMENT);
     assert_null(dev);
-    assert_int_equal(chi_device_wrap(context, id, queue, NULL, &dev), CHI_OK);
+    assert_int_equal(chi_device_wrap(context, id, queue, &(chi_device_options){ .core = CHI_CORE_PANEL }, &dev), CHI_OK);
     assert_ptr_equal(chi_device_queue(dev), queue);
     assert_int_equal(chi_buffer_wrap(dev, memory, &x), CHI_OK);
     assert_ptr_equal(chi_buffer_memory(x), memory);
@@ -388,6 +418,7 @@ int main(void)
         cmocka_unit_test(buffers), cmocka_unit_test(budget), cmocka_unit_test(launches), cmocka_unit_test(faults),
         cmocka_unit_test(build_errors), cmocka_unit_test(matrices), cmocka_unit_test(options), cmocka_unit_test(profile),
         cmocka_unit_test(cache_damage), cmocka_unit_test(cache_refusals), cmocka_unit_test(own_queue),
+        cmocka_unit_test(measured_core),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

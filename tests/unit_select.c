@@ -193,6 +193,11 @@ static void probes(void **state)
     }
     free(test_read(test_path("calls"), &bytes));
     assert_int_equal(bytes, 4 * strlen("#0\n")); // not the refused one, and each once
+    chi__show_failed_probes(list, DEVICES);
+    assert_int_equal(list[1].state, CHI_DEVICE_OK);
+    assert_int_equal(list[2].state, CHI_DEVICE_DEGRADED);
+    assert_non_null(strstr(list[2].reason, "signal 11"));
+    list[2].state = CHI_DEVICE_OK;
     strcpy(list[1].driver, "a newer one");
     assert_true(chi__choose(&quiet, list, DEVICES, NULL, &chosen));
     free(test_read(test_path("calls"), &bytes));

@@ -40,7 +40,11 @@ chi_status chi_cache_clear(const char *cache_dir, size_t *removed)
     char path[4096];
     *removed = 0;
     CHI_TRY(chi_cache_path(cache_dir, path, sizeof path));
-    return chi__remove_marked(path, ".program", removed);
+    size_t programs = 0;
+    CHI_TRY(chi__remove_marked(path, ".notes", removed));
+    const chi_status st = chi__remove_marked(path, ".program", &programs);
+    *removed += programs;
+    return st;
 }
 
 chi_status chi__cache_open(chi_device *dev, const char *folder)

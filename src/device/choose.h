@@ -8,4 +8,7 @@
 // A chi__chooser (select.h); user: the const chi_log to say the reason to.
 bool chi__choose(const void *user, const chi_device_info *list, size_t count, const bool *excluded, size_t *chosen);
 
+// For a listing: a device whose probe failed is degraded, with the reason that its note gives.
+void chi__show_failed_probes(chi_device_info *list, size_t count);
+
 #endif

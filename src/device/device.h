@@ -72,6 +72,8 @@ static inline size_t chi__stride(chi_matrix m) { return m.stride ? m.stride : m.
 // Asked of the layer above, src/tune/defaults.c, which alone knows tiles: the name of the tile for a device, and its
 // core where that is still CHI_CORE_AUTO. asked NULL: the table's choice. NULL: there is no such tile of that core.
 const char *chi__tile_choice(chi_core *core, const char *asked, const chi_device_info *info);
+// Asked of src/tiles/core.c: nanoseconds a multiply-add takes in each core with its default tile.
+chi_status chi__core_measure(chi_device *dev, double *panel_ns, double *group_ns);
 
 // Folder of this device's cache files, NULL where there is none.
 const char *chi__device_cache(const chi_device *dev);

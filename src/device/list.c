@@ -137,6 +137,7 @@ chi_status chi_device_list(const chi_device_options *options, chi_device_info **
     chi__free(found);
     if (chi__choose(options ? &options->log : NULL, infos, number, NULL, &chosen))
         infos[chosen].is_default = true;
+    chi__show_failed_probes(infos, number);
     *list = infos;
     *count = number;
     return CHI_OK;

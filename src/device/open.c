@@ -10,6 +10,7 @@
 #include "cache.h"
 #include "choose.h"
 #include "cl.h"
+#include "notes.h"
 #include "select.h"
 
 static chi_status fail_open(chi_device *dev, chi_status st)
@@ -76,11 +77,50 @@ static chi_status set_up(chi_device *dev, const chi_device_options *o)
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "device: there is no tile \"%s\"%s", o->tile,
                          o->core == CHI_CORE_PANEL ? " of the panel core" : o->core == CHI_CORE_GROUP ? " of the group core" : "");
     dev->numerics = o->numerics;
-    dev->budget = o->memory_bytes ? o->memory_bytes : default_budget(&dev->info);
+    dev->budget = default_budget(&dev->info);
     chi__fingerprint(&dev->info, dev->fingerprint, sizeof dev->fingerprint);
     CHI_TRY(chi__cache_open(dev, o->cache_dir));
     if (dev->info.state == CHI_DEVICE_DEGRADED)
         chi__say(dev, CHI_LOG_WARNING, "%s: %s", dev->info.name, dev->info.reason);
+    return CHI_OK;
+}
+
+// The core that is faster here, from the note of an earlier measurement or from one now. Options that name core or tile
+// have settled it already.
+static void choose_core(chi_device *dev, const chi_device_options *o)
+{
+    static const char notes[] = "core.notes";
+    char note[200];
+    double panel_ns = 0.0, group_ns = 0.0;
+    if (o->core != CHI_CORE_AUTO || (o->tile && o->tile[0]))
+        return;
+    if (chi__note_read(o->cache_dir, notes, &dev->info, note, sizeof note) && (strncmp(note, "panel ", 6) == 0 || strncmp(note, "group ", 6) == 0)) {
+        dev->core = note[0] == 'p' ? CHI_CORE_PANEL : CHI_CORE_GROUP;
+    } else if (chi__core_measure(dev, &panel_ns, &group_ns) == CHI_OK) {
+        dev->core = panel_ns <= group_ns ? CHI_CORE_PANEL : CHI_CORE_GROUP;
+        // Femtoseconds as whole numbers: printf's decimal point follows the locale.
+        snprintf(note, sizeof note, "%s panel %.0f fs, group %.0f fs a multiply-add, %s", dev->core == CHI_CORE_PANEL ? "panel" : "group",
+                 panel_ns * 1e6, group_ns * 1e6, dev->info.name);
+        chi__note_add(o->cache_dir, notes, &dev->info, note);
+        chi__say(dev, CHI_LOG_INFO, "core: %s", note);
+    } else {
+        chi__say(dev, CHI_LOG_WARNING, "the cores of %s were not compared, %s is used: %s", dev->info.name,
+                 dev->core == CHI_CORE_PANEL ? "panel" : "group", chi_error_text());
+        chi_device_clear_error(dev);
+    }
+    dev->tile = chi__tile_choice(&dev->core, NULL, &dev->info);
+    chi__times_read(dev);
+    chi__kernels_free(dev); // the trial's: nobody else's kernels are listed
+    dev->peak = dev->held;
+}
+
+// What is left to do once there is a context and a queue.
+static chi_status start(chi_device *dev, const chi_device_options *o)
+{
+    CHI_TRY(chi__gate_create(dev));
+    CHI_TRY(chi__faults_create(dev));
+    choose_core(dev, o);
+    dev->budget = o->memory_bytes ? o->memory_bytes : default_budget(&dev->info); // the trial was not counted
     return CHI_OK;
 }
 
@@ -119,8 +159,7 @@ chi_status chi_device_open(const chi_device_options *options, chi_device **out)
     limit_threads(dev, o->threads);
     CHI_TRY_DONE(set_up(dev, o));
     CHI_TRY_DONE(make_queue(dev));
-    CHI_TRY_DONE(chi__gate_create(dev));
-    CHI_TRY_DONE(chi__faults_create(dev));
+    CHI_TRY_DONE(start(dev, o));
     *out = dev;
     return CHI_OK;
 done:
@@ -170,8 +209,7 @@ chi_status chi_device_wrap(cl_context context, cl_device_id device, cl_command_q
     chi_status st;
     CHI_TRY_DONE(adopt(dev, context, device, queue));
     CHI_TRY_DONE(set_up(dev, o));
-    CHI_TRY_DONE(chi__gate_create(dev));
-    CHI_TRY_DONE(chi__faults_create(dev));
+    CHI_TRY_DONE(start(dev, o));
     *out = dev;
     return CHI_OK;
 done:

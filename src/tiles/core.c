@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// core.c: which of the two cores a device uses. Cores: kernels/core/panel.h, kernels/core/group.h.
+// core.c: which of the two cores a device uses: the one whose default tile multiplies faster. Cores:
+// kernels/core/panel.h, kernels/core/group.h; the trial: kernels/tiles/trial_panel.cl, trial_group.cl.
 #include "tiles.h"
 
 #include <stdio.h>
+
+#include "../base/clock.h"
+#include "../base/memory.h"
+
+// STEPS_A_GROUP: entries of the tiles of one group. SLOW_US: a device that takes so long for one tile is asked no more.
+enum { DIM = 64, STEPS_A_GROUP = 1 << 14, GROUPS_A_UNIT = 8, MOST_TILE = 64, MOST_ITEMS = 256, REPEATS = 3, SLOW_US = 5000 };
 
 const char *chi__core_file(const char *stem, const chi__tile *tile, char *to)
 {
@@ -14,4 +21,61 @@ chi_status chi__core_tile(chi_device *dev, const chi__tile **out)
 {
     *out = chi__device_tile(dev);
     return CHI_OK;
+}
+
+typedef struct trial {
+    chi_device *dev;
+    chi_buffer *x, *y, *out; // zeros
+    size_t groups;
+} trial;
+
+static chi_status run(const trial *t, const chi__tile *tile, chi__kernel *kernel, size_t groups, size_t tiles, double *us)
+{
+    const double start = chi__now_us();
+    CHI_TRY(chi__run(t->dev, &(chi__launch){
+        .kernel = kernel, .global = { groups * tile->wg_n, tile->wg_m }, .local = { tile->wg_n, tile->wg_m },
+        .args = { U32(tiles), U32(DIM), BUF(t->x), BUF(t->y), BUF(t->out) },
+    }));
+    CHI_TRY(chi_device_finish(t->dev));
+    *us = chi__now_us() - start;
+    return CHI_OK;
+}
+
+// Nanoseconds a multiply-add, at best of a few runs.
+static chi_status time_core(const trial *t, chi_core core, double *ns)
+{
+    const chi__tile *tile = chi__tile_default(core, chi__device_info(t->dev));
+    const size_t tiles = STEPS_A_GROUP / (tile->tile_m * tile->tile_n);
+    chi__kernel *kernel;
+    char defines[160], file[64];
+    double us = 0.0, best = 0.0;
+    CHI_TRY(chi__kernel_get(t->dev, chi__core_file("tiles/trial", tile, file), "tiles_trial", chi__tile_defines(tile, defines), &kernel));
+    CHI_TRY(run(t, tile, kernel, 1, 1, &us)); // drivers compile at the first launch
+    CHI_TRY(run(t, tile, kernel, 1, 1, &us));
+    *ns = us * 1e3 / (DIM * tile->tile_m * tile->tile_n);
+    for (int r = 0; r < REPEATS && (us < SLOW_US || r > 0); r++) {
+        CHI_TRY(run(t, tile, kernel, t->groups, tiles, &us));
+        best = r == 0 || us < best ? us : best;
+        *ns = best * 1e3 / ((double)t->groups * (double)tiles * DIM * tile->tile_m * tile->tile_n);
+    }
+    return CHI_OK;
+}
+
+chi_status chi__core_measure(chi_device *dev, double *panel_ns, double *group_ns)
+{
+    const size_t units = chi__device_info(dev)->units;
+    trial t = { .dev = dev, .groups = GROUPS_A_UNIT * (units ? units : 1) };
+    chi_status st = chi_buffer_create(dev, 4ull * DIM * MOST_TILE, &t.x);
+    if (st == CHI_OK)
+        st = chi_buffer_create(dev, 4ull * DIM * MOST_TILE, &t.y);
+    if (st == CHI_OK)
+        st = chi_buffer_create(dev, 4ull * t.groups * MOST_ITEMS, &t.out);
+    if (st == CHI_OK)
+        st = time_core(&t, CHI_CORE_PANEL, panel_ns);
+    if (st == CHI_OK)
+        st = time_core(&t, CHI_CORE_GROUP, group_ns);
+    chi_buffer_destroy(&t.x);
+    chi_buffer_destroy(&t.y);
+    chi_buffer_destroy(&t.out);
+    return st;
 }
