@@ -9,6 +9,7 @@
 #include "encoder/place.h"
 
 #define LANES 16
+#define WIDTH 128 // channels walked at a time
 
 // What is summed: 0 x; 1 (x − mean)²; 2 g and g x̂ (grad of a batch norm).
 typedef struct terms {
@@ -32,10 +33,49 @@ inline float16 through_relu(const terms *t, const float16 unit, const float16 gr
 
 inline float16 lane_tree_v(float16 *lanes)
 {
-    for (uint w = 8; w; w /= 2)
-        for (uint l = 0; l < w; l++)
+    CHI_UNROLL for (uint w = 8; w; w /= 2)
+        CHI_UNROLL for (uint l = 0; l < w; l++)
             lanes[l] = lanes[l] + lanes[l + w];
     return lanes[0];
+}
+
+// One position's terms to the sums of its lane.
+inline void add_terms(const terms *t, const uint kind, const uint count, global const float *x, global const float *grad, const uint c,
+                      float16 *sum, float16 *product)
+{
+    const float16 v = load_channels(x, count);
+    if (kind == 0) {
+        *sum = *sum + v;
+    } else if (kind == 1) {
+        const float16 d = v - load_channels(t->mean + c, count);
+        *sum = fma(d, d, *sum);
+    } else {
+        const float16 unit = unit_of(t, v, c, count), g = through_relu(t, unit, load_channels(grad, count), c, count);
+        *sum = *sum + g;
+        *product = fma(g, unit, *product);
+    }
+}
+
+// Channels c0 … c0 + width of `steps` positions, in the order in which they lie in memory: the walk is bound by it.
+inline void sum_channels(const terms *t, const uint kind, const uint width, global const float *x, global const float *grad,
+                         const size_t *x_from, const size_t *g_from, const uint steps, const uint c0,
+                         global float *sums, global float *products)
+{
+    float16 sum[LANES * WIDTH / 16], product[LANES * WIDTH / 16]; // [16 channels][lane]
+    const uint vectors = (width + 15) / 16;
+    for (uint i = 0; i < LANES * vectors; i++)
+        sum[i] = product[i] = (float16)(0.0f);
+    for (uint p = 0; p < steps; p++) {
+        global const float *from = x + x_from[p], *g_from_here = grad + g_from[p];
+        for (uint v = 0; v < vectors; v++)
+            add_terms(t, kind, width - 16 * v, from + 16 * v, g_from_here + 16 * v, c0 + 16 * v, &sum[v * LANES + p % LANES],
+                      &product[v * LANES + p % LANES]);
+    }
+    for (uint v = 0; v < vectors; v++) {
+        store_channels(lane_tree_v(sum + v * LANES), sums + 16 * v, width - 16 * v);
+        if (kind == 2)
+            store_channels(lane_tree_v(product + v * LANES), products + 16 * v, width - 16 * v);
+    }
 }
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
@@ -60,29 +100,14 @@ void encoder_channel_sums(const uint first, const uint count, const uint kind, c
         walk_on(&x_at, &x_walk);
         walk_on(&g_at, &g_walk);
     }
-    for (uint c = 0; c < channels; c += 16) {
-        const uint here = channels - c;
-        float16 sum[LANES], product[LANES];
-        for (uint l = 0; l < LANES; l++)
-            sum[l] = product[l] = (float16)(0.0f);
-        for (uint p = p0; p < end; p += LANES)
-            for (uint l = 0; l < LANES && p + l < end; l++) {
-                const float16 v = load_channels(x + x_from[p - p0 + l] + c, here);
-                if (kind == 0) {
-                    sum[l] += v;
-                } else if (kind == 1) {
-                    const float16 d = v - load_channels(mean + c, here);
-                    sum[l] = fma(d, d, sum[l]);
-                } else {
-                    const float16 unit = unit_of(&t, v, c, here);
-                    const float16 g = through_relu(&t, unit, load_channels(grad + g_from[p - p0 + l] + c, here), c, here);
-                    sum[l] += g;
-                    product[l] = fma(g, unit, product[l]);
-                }
-            }
-        store_channels(lane_tree_v(sum), sums + (size_t)block * channels + c, here);
-        if (kind == 2)
-            store_channels(lane_tree_v(product), products + (size_t)block * channels + c, here);
+    for (uint c = 0; c < channels; c += WIDTH) {
+        const uint at = block * channels + c, wide = min((uint)WIDTH, channels - c);
+        if (kind == 0)
+            sum_channels(&t, 0, wide, x + c, grad, x_from, g_from, end - p0, c, sums + at, products);
+        else if (kind == 1)
+            sum_channels(&t, 1, wide, x + c, grad, x_from, g_from, end - p0, c, sums + at, products);
+        else
+            sum_channels(&t, 2, wide, x + c, grad + c, x_from, g_from, end - p0, c, sums + at, products + at);
     }
 }
 

@@ -10,6 +10,7 @@
 // which changes nothing while weights are finite). One fma chain an output, the bias added once afterwards.
 // Tuned: TILE_M, TILE_N, VEC.
 #include "core/panel.h"
+#include "common/vendor.h"
 #include "encoder/place.h"
 
 #define POSITIONS (TILE_M * 8)
@@ -27,6 +28,7 @@ inline void put(const floatv *row, global float *to, const uint columns, const u
         to[q] = with_bias ? all[q] + bias[q] : all[q];
 }
 
+#define LINE 16 // floats of a cache line
 #define PATCH(r, k) patch[from[r] + (k)]
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
@@ -75,6 +77,10 @@ void encoder_conv(const uint first, const uint images,
             for (uint t = 0; t < taps; t++) {
                 global const float *patch = in + table[2 * (tap_base + t)];
                 global const float *right = w + (size_t)table[2 * (tap_base + t) + 1] * depth * TILE_N;
+                if (panel == 0 && p + TILE_M < here) // scattered rows: no hardware foresees them
+                    for (uint r = 0; r < TILE_M; r++)
+                        for (uint k = 0; k < depth; k += LINE)
+                            PREFETCH(patch + sources[p + TILE_M + r] + k);
                 PANEL_MULTIPLY(acc, PATCH, right, TILE_N, depth)
             }
             CHI_UNROLL for (int r = 0; r < TILE_M; r++)

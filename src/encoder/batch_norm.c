@@ -95,10 +95,10 @@ static chi_status backward(chi_encoder *enc, chi__op *op, size_t rows, bool grad
     const size_t positions = chi__positions(s, rows), parts = parts_of(enc, op, rows);
     const chi__strides x = chi__strides_of(s, in->border), g = chi__strides_of(s, out->grad_border), d = chi__strides_of(s, in->grad_border);
     CHI_TRY(sum(enc, op, rows, 2));
-    CHI_TRY(chi__encoder_reduce(enc, op->kernels[REDUCE], s.channels, parts, true, true, op->buffers[SUMS], op->buffers[GRAD_BETA],
-                                &enc->parameters[op->parameter + BETA].grad));
-    CHI_TRY(chi__encoder_reduce(enc, op->kernels[REDUCE], s.channels, parts, true, true, op->buffers[PRODUCTS], op->buffers[GRAD_GAMMA],
-                                &enc->parameters[op->parameter + GAMMA].grad));
+    CHI_TRY(chi__encoder_reduce(enc, op->kernels[REDUCE], s.channels, parts, true, true, 1, s.channels, op->buffers[SUMS],
+                                op->buffers[GRAD_BETA], &enc->parameters[op->parameter + BETA].grad));
+    CHI_TRY(chi__encoder_reduce(enc, op->kernels[REDUCE], s.channels, parts, true, true, 1, s.channels, op->buffers[PRODUCTS],
+                                op->buffers[GRAD_GAMMA], &enc->parameters[op->parameter + GAMMA].grad));
     if (!grad_in)
         return CHI_OK;
     return chi__run_groups(enc->dev, &(chi__launch){

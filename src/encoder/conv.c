@@ -9,8 +9,8 @@
 
 enum { FORWARD_WEIGHTS, BACKWARD_WEIGHTS, TABLE, PARTIAL, TOTAL }; // buffers
 enum { CONV, PACK, WEIGHTS, REDUCE, SUMS };                        // kernels
-enum { TILES_OF_A_GROUP = 8, OUTPUTS_OF_A_GROUP = 64 };            // as the kernels say
-static const uint64_t MOST_PARTIAL_BYTES = 32u << 20;
+enum { TILES_OF_A_GROUP = 8 };                                      // as the kernel says
+static const uint64_t MOST_PARTIAL_BYTES = 4u << 20; // so that they stay in a cache until they are added up
 
 // One convolution's numbers.
 typedef struct numbers {
@@ -199,8 +199,8 @@ static chi_status input_gradient(chi_encoder *enc, chi__op *op, const numbers *c
 static chi_status weight_gradient(chi_encoder *enc, chi__op *op, const numbers *c, size_t rows)
 {
     const size_t positions = chi__positions(c->out, rows), blocks = superblocks(positions), chunk = chunk_of(c, positions);
-    const size_t inset = c->in_border - c->padding, outputs_tile = chi__round_up(OUTPUTS_OF_A_GROUP, enc->tile->tile_m);
-    const size_t entries = c->groups * c->outputs * c->columns, per_block = chi__div_up(c->outputs, outputs_tile) * c->groups;
+    const size_t inset = c->in_border - c->padding;
+    const size_t entries = c->groups * c->outputs * c->columns, per_block = chi__div_up(c->outputs, enc->tile->tile_n) * c->groups;
     const uint32_t start = (uint32_t)(inset * c->in_at.row + inset * c->in.channels);
     for (size_t first = 0; first < blocks; first += chunk) {
         const size_t count = blocks - first < chunk ? blocks - first : chunk;
@@ -211,8 +211,8 @@ static chi_status weight_gradient(chi_encoder *enc, chi__op *op, const numbers *
                       U32(c->out_grad.row), U32(c->out_grad.base), U32(c->inputs), U32(c->taps), U32(c->outputs), U32(c->groups),
                       BUF(op->buffers[TABLE]), BUF(enc->acts[op->in].value), BUF(enc->acts[op->out].grad), BUF(op->buffers[PARTIAL]) },
         }, count * per_block, 2.0 * (double)positions * (double)entries * (double)count / (double)blocks));
-        CHI_TRY(chi__encoder_reduce(enc, op->kernels[REDUCE], entries, count, first == 0, first + count == blocks, op->buffers[PARTIAL],
-                                    op->buffers[TOTAL], &enc->parameters[op->parameter].grad));
+        CHI_TRY(chi__encoder_reduce(enc, op->kernels[REDUCE], entries, count, first == 0, first + count == blocks, c->outputs, c->columns,
+                                    op->buffers[PARTIAL], op->buffers[TOTAL], &enc->parameters[op->parameter].grad));
     }
     return CHI_OK;
 }
@@ -227,8 +227,8 @@ static chi_status bias_gradient(chi_encoder *enc, chi__op *op, const numbers *c,
                   LAYOUT(c->out_grad), LAYOUT(c->out_grad), BUF(grad), BUF(grad), BUF(grad), BUF(grad), BUF(grad), BUF(grad),
                   BUF(partial), BUF(partial) },
     }, parts, 4.0 * (double)positions * (double)c->out.channels));
-    return chi__encoder_reduce(enc, op->kernels[REDUCE], c->out.channels, parts, true, true, partial, op->buffers[TOTAL],
-                               &enc->parameters[op->parameter + 1].grad);
+    return chi__encoder_reduce(enc, op->kernels[REDUCE], c->out.channels, parts, true, true, 1, c->out.channels, partial,
+                               op->buffers[TOTAL], &enc->parameters[op->parameter + 1].grad);
 }
 
 static chi_status backward(chi_encoder *enc, chi__op *op, size_t rows, bool grad_in)

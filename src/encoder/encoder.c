@@ -12,12 +12,12 @@ chi_status chi__encoder_kernel(chi_encoder *enc, const char *file, const char *n
     return chi__kernel_get(enc->dev, file, name, chi__tile_defines(enc->tile, defines), out);
 }
 
-chi_status chi__encoder_reduce(chi_encoder *enc, chi__kernel *kernel, size_t entries, size_t parts, bool starts, bool ends,
-                               const chi_buffer *partial, const chi_buffer *total, const chi_matrix *to)
+chi_status chi__encoder_reduce(chi_encoder *enc, chi__kernel *kernel, size_t entries, size_t parts, bool starts, bool ends, size_t rows,
+                               size_t columns, const chi_buffer *partial, const chi_buffer *total, const chi_matrix *to)
 {
     return chi__run(enc->dev, &(chi__launch){
         .kernel = kernel, .global = { chi__div_up(entries, 8) }, .local = { 1 },
-        .args = { U32(entries), U32(parts), U32(starts), U32(ends), U32(enc->accumulate), BUF(partial), BUF(total), BUF(to->buffer) },
+        .args = { U32(entries), U32(parts), U32(starts), U32(ends), U32(enc->accumulate), U32(rows), U32(columns), BUF(partial), BUF(total), BUF(to->buffer) },
     });
 }
 

@@ -73,8 +73,10 @@ static inline uint64_t chi__activation_bytes(chi_shape s, size_t border, size_t 
 }
 // Sum over positions by channel into `totals` and to.grad: kernels channel_sums and reduce.
 chi_status chi__encoder_kernel(chi_encoder *enc, const char *file, const char *name, chi__kernel **out);
-chi_status chi__encoder_reduce(chi_encoder *enc, chi__kernel *kernel, size_t entries, size_t parts, bool starts, bool ends,
-                               const chi_buffer *partial, const chi_buffer *total, const chi_matrix *to);
+// `parts` partial results of `entries` to their totals, and to a parameter's gradient. rows, columns: entries are matrices
+// [columns][rows] that the gradient has the other way round; 1, entries: as they are.
+chi_status chi__encoder_reduce(chi_encoder *enc, chi__kernel *kernel, size_t entries, size_t parts, bool starts, bool ends, size_t rows,
+                               size_t columns, const chi_buffer *partial, const chi_buffer *total, const chi_matrix *to);
 #define LAYOUT(l) U32((l).image), U32((l).row), U32((l).base)
 
 #endif
