@@ -155,6 +155,18 @@ def dumps(folder):
         tensors = read_dump(path)
         check(sorted(tensors) == sorted(order + inputs), f"tensors of {word}", sorted(tensors))
         check(f"{fnv(b''.join(tensors[name] for name in order)):016x}" == r["hash"], f"hash of {word} from its dump", r)
+    r = result("train-step:4", "--hash", "--dump", path)
+    tensors = read_dump(path)
+    results = [name for name in tensors if name not in ("x", "y", "labels")]
+    check("encoder.0.weight" in tensors and "head.2.bias" in tensors and "encoder.1.running_var" in tensors, "weights of train-step", sorted(tensors))
+    check(f"{fnv(b''.join(tensors[name] for name in results)):016x}" == r.get("hash"), "hash of train-step from its dump", r)
+    status, _, err = bench("gemm:65x33x17", "--provider", "clblast", "--reps", "1", "--dump", path)
+    if status == 0:
+        theirs = floats(read_dump(path)["output"])
+        result("gemm:65x33x17", "--dump", path)
+        check(max(abs(a - b) for a, b in zip(theirs, floats(read_dump(path)["output"]))) < 17 * 6e-8, "CLBlast's product is ours to rounding")
+    else:
+        check(status == 1 and "no CLBlast" in err, "a build without CLBlast says so", err)
     result("clip:37x37x19", "--dump", path)
     tensors = read_dump(path)
     n, dim = 37, 19

@@ -25,7 +25,7 @@ static int read_options(bench *b, int argc, char **argv)
     const tool_option own[] = {
         { "reps", "N", "timed repeats after one that is not; default 9", &b->reps_text, NULL },
         { "peak", NULL, "measure the device's own FMA and copy peaks beside it", NULL, &b->peak },
-        { "hash", NULL, "FNV-1a 64 over value, then gradients", NULL, &b->hash },
+        { "hash", NULL, "FNV-1a 64 over value, then gradients; train-step: and the weights after N + 1 steps", NULL, &b->hash },
         { "dump", "FILE", "inputs and results as safetensors", &b->dump, NULL },
         { "provider", "chiaro|clblast", "gemm: whose product", &b->provider, NULL },
     };

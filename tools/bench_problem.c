@@ -134,7 +134,8 @@ static chi_status create_similarity(problem *p)
     const uint64_t n = p->number[0], m = p->number[1], dim = p->number[2];
     const chi_similarity_options options = {
         .metric = p->kind == LOGSUMEXP ? CHI_METRIC_COSINE : CHI_METRIC_DOT, .scale = p->kind == LOGSUMEXP ? 1.0f / TEMPERATURE : 1.0f, .topk = p->k,
-        .uses = p->kind == GEMM ? CHI_SIMILARITY_STORE : p->kind == TOPK ? CHI_SIMILARITY_TOPK : CHI_SIMILARITY_LOGSUMEXP };
+        .uses = p->kind == GEMM ? CHI_SIMILARITY_STORE : p->kind == TOPK ? CHI_SIMILARITY_TOPK : CHI_SIMILARITY_LOGSUMEXP,
+        .provider = p->provider && strcmp(p->provider, "clblast") == 0 ? CHI_PROVIDER_CLBLAST : CHI_PROVIDER_CHIARO };
     const uint64_t outputs = p->kind == GEMM ? n * m : p->kind == TOPK ? n * p->k : n;
     chi_status st = add_rows(p, X, 1, n, dim);
     if (st == CHI_OK)
@@ -147,7 +148,7 @@ static chi_status create_similarity(problem *p)
         st = chi_similarity_create(p->dev, n, m, dim, &options, &p->sim);
     p->flop = p->flop_minimum = 2.0 * (double)n * (double)m * (double)dim;
     p->bytes = 4.0 * ((double)(n + m) * (double)dim + (double)outputs);
-    p->scheme = "tiles";
+    p->scheme = options.provider == CHI_PROVIDER_CLBLAST ? "clblast" : "tiles";
     return st;
 }
 
@@ -251,8 +252,6 @@ int problem_create(problem *p)
     const int result = read_word(p);
     if (result != TOOL_DONE)
         return result;
-    if (p->provider && strcmp(p->provider, "clblast") == 0)
-        return tool_error("this build has no CLBlast: --provider clblast cannot be timed");
     const chi_status st = p->kind == CONV ? create_conv(p) : p->kind == TRAIN_STEP ? create_train_step(p) : p->loss || kinds[p->kind].square ? create_loss(p) : create_similarity(p);
     return st == CHI_OK ? TOOL_DONE : tool_fail(st);
 }
@@ -307,37 +306,78 @@ chi_status problem_run(problem *p)
 }
 
 // ---- results -----------------------------------------------------------------------------------------
-// value, then gradients in the order of their arguments; or the one output.
-int problem_results(problem *p, const char *dump)
+// A new tensor with room for its floats or integers; NULL: no memory.
+static chi_tensor *add_tensor(chi_tensors *all, const char *prefix, const char *name, bool integers, uint64_t count)
 {
-    static const struct { int place; const char *name; bool result; } parts[] = {
-        { VALUE, "value", true }, { GRAD_X, "grad_x", true }, { GRAD_Y, "grad_y", true }, { OUT, "output", true }, { INDICES, "indices", true },
-        { X, "x", false }, { Y, "y", false }, { LABELS, "labels", false } };
-    enum { PARTS = sizeof parts / sizeof *parts };
-    chi_tensor items[PARTS];
-    chi_tensors all = { .items = items };
+    chi_tensor *t = &all->items[all->count];
+    memset(t, 0, sizeof *t);
+    snprintf(t->name, sizeof t->name, "%s%s", prefix, name);
+    t->type = integers ? CHI_TYPE_I32 : CHI_TYPE_F32;
+    t->dims = 1;
+    t->count = t->shape[0] = count;
+    t->bytes = malloc(4 * count);
+    all->count += t->bytes != NULL;
+    return t->bytes ? t : NULL;
+}
+
+static chi_status fetch(chi_tensors *all, const char *name, bool integers, const chi_buffer *from, uint64_t count)
+{
+    chi_tensor *t = add_tensor(all, "", name, integers, count);
+    return t ? chi_buffer_download(from, 0, t->bytes, 4 * count) : CHI_ERR_MEMORY;
+}
+
+// In torch's shapes and order.
+static chi_status fetch_weights(chi_tensors *all, const char *prefix, chi_encoder *network)
+{
+    const chi_parameters parameters = chi_encoder_parameters(network);
+    chi_status st = CHI_OK;
+    for (size_t i = 0; i < parameters.count && st == CHI_OK; i++) {
+        const chi_parameter *parameter = &parameters.items[i];
+        chi_tensor *t = add_tensor(all, prefix, parameter->name, false, parameter->count);
+        if (!t)
+            return CHI_ERR_MEMORY;
+        t->dims = parameter->dims;
+        memcpy(t->shape, parameter->shape, parameter->dims * sizeof *parameter->shape);
+        st = chi_encoder_read(network, i, 0, (float *)t->bytes);
+    }
+    return st;
+}
+
+// value, then gradients in the order of their arguments; or the one output; after training steps the weights. Then what
+// went in, which is not hashed.
+static chi_status fetch_all(problem *p, chi_tensors *all)
+{
+    static const struct { int place; const char *name; } parts[] = { { VALUE, "value" }, { GRAD_X, "grad_x" }, { GRAD_Y, "grad_y" }, { OUT, "output" },
+                                                                     { INDICES, "indices" }, { X, "x" }, { Y, "y" }, { LABELS, "labels" } };
     chi_status st = CHI_OK;
     p->hash = CHI_HASH_START;
-    for (size_t i = 0; i < PARTS && st == CHI_OK; i++) {
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && st == CHI_OK; i++) {
         const chi_buffer *from = p->buffer[parts[i].place];
-        if (!from)
-            continue;
-        chi_tensor *t = &items[all.count];
-        memset(t, 0, sizeof *t);
-        snprintf(t->name, sizeof t->name, "%s", parts[i].name);
-        t->type = parts[i].place == INDICES || parts[i].place == LABELS ? CHI_TYPE_I32 : CHI_TYPE_F32;
-        t->dims = 1;
-        t->count = t->shape[0] = parts[i].place == VALUE ? 1 : chi_buffer_bytes(from) / 4;
-        t->bytes = malloc(4 * t->count);
-        all.count += t->bytes != NULL;
-        st = t->bytes ? chi_buffer_download(from, 0, t->bytes, 4 * t->count) : CHI_ERR_MEMORY;
-        if (st == CHI_OK && parts[i].result)
-            p->hash = chi_hash(p->hash, t->bytes, 4 * t->count);
+        if (parts[i].place == X) {
+            if (p->encoder && p->head)
+                st = fetch_weights(all, "encoder.", p->encoder);
+            if (p->encoder && p->head && st == CHI_OK)
+                st = fetch_weights(all, "head.", p->head);
+            for (size_t t = 0; t < all->count && st == CHI_OK; t++)
+                p->hash = chi_hash(p->hash, all->items[t].bytes, 4 * all->items[t].count);
+        }
+        if (from && st == CHI_OK)
+            st = fetch(all, parts[i].name, parts[i].place == INDICES || parts[i].place == LABELS, from,
+                       parts[i].place == VALUE ? 1 : chi_buffer_bytes(from) / 4);
     }
+    return st;
+}
+
+int problem_results(problem *p, const char *dump)
+{
+    const size_t weights = (p->encoder ? chi_encoder_parameters(p->encoder).count : 0) + (p->head ? chi_encoder_parameters(p->head).count : 0);
+    chi_tensors all = { .items = calloc(weights + PROBLEM_BUFFERS, sizeof(chi_tensor)) };
+    chi_status st = all.items ? fetch_all(p, &all) : CHI_ERR_MEMORY;
     if (st == CHI_OK && dump)
         st = chi_safetensors_write(dump, &all);
     for (size_t i = 0; i < all.count; i++)
-        free(items[i].bytes);
+        free(all.items[i].bytes);
+    free(all.items);
     return st == CHI_OK ? TOOL_DONE : tool_fail(st);
 }
 

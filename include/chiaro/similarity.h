@@ -18,12 +18,20 @@ typedef enum chi_metric {
     CHI_METRIC_SQUARED_EUCLIDEAN, // ‖x_i − y_j‖² as max(0, ‖x_i‖² + ‖y_j‖² − 2 x_i·y_j), NaN kept
 } chi_metric;
 
+// Whose code multiplies. Another's product is right to rounding, but its bits are its own.
+typedef enum chi_provider {
+    CHI_PROVIDER_CHIARO = 0,
+    CHI_PROVIDER_CLBLAST, // dot products that are stored, and nothing else; compiles at the first call.
+                          // CHI_ERR_UNSUPPORTED where the library was built without CLBlast
+} chi_provider;
+
 typedef struct chi_similarity_options {
     chi_metric metric; // default: dot
     float scale;       // multiplies the metric; default: 1. Finite; may be negative.
     size_t topk;       // largest k that chi_similarity_topk will be asked for, up to 1024; default: 10
     unsigned uses;     // which functions will be called, CHI_SIMILARITY_…; default: all. What is left
                        // out is neither compiled nor given memory.
+    chi_provider provider; // default: chiaro
 } chi_similarity_options;
 enum { CHI_SIMILARITY_STORE = 1, CHI_SIMILARITY_LOGSUMEXP = 2, CHI_SIMILARITY_TOPK = 4, CHI_SIMILARITY_STATS = 8 };
 

@@ -55,6 +55,11 @@ chi_status chi__fill(chi_buffer *to, uint64_t offset_bytes, uint64_t bytes, uint
 uint64_t chi__memory_left(const chi_device *dev);
 uint64_t chi__max_alloc(const chi_device *dev);
 
+// ---- CLBlast -----------------------------------------------------------------------------
+// Whether this build has it (meson option `clblast`), and out = scale · x yᵀ by it, enqueued: checked matrices.
+bool chi__clblast_is_here(void);
+chi_status chi__clblast_product(chi_device *dev, chi_matrix x, chi_matrix y, float scale, chi_matrix out);
+
 // ---- facts -----------------------------------------------------------------------------
 const chi_device_info *chi__device_info(const chi_device *dev);
 chi_numerics chi__device_numerics(const chi_device *dev);

@@ -39,6 +39,22 @@ static chi_status resolve(chi_device *dev, size_t n, size_t m, size_t dim, const
     return CHI_OK;
 }
 
+// What another's product cannot do, or is not there for.
+static chi_status check_provider(const chi_similarity *sim)
+{
+    const chi_similarity_options *o = &sim->options;
+    if ((unsigned)o->provider > CHI_PROVIDER_CLBLAST)
+        return chi__fail(sim->dev, CHI_ERR_ARGUMENT, "similarity: provider %d is neither chiaro (0) nor CLBlast (1)", (int)o->provider);
+    if (o->provider == CHI_PROVIDER_CHIARO)
+        return CHI_OK;
+    if (o->metric != CHI_METRIC_DOT || o->uses != CHI_SIMILARITY_STORE)
+        return chi__fail(sim->dev, CHI_ERR_ARGUMENT, "similarity: CLBlast only stores dot products (metric %d, uses %u were asked for)",
+                         (int)o->metric, o->uses);
+    if (!chi__clblast_is_here())
+        return chi__fail(sim->dev, CHI_ERR_UNSUPPORTED, "similarity: this build has no CLBlast (meson option clblast)");
+    return CHI_OK;
+}
+
 static chi__pairs pairs_of(const chi_similarity *sim)
 {
     const double kappa = LOG2_E * fabs((double)sim->options.scale);
@@ -122,7 +138,9 @@ chi_status chi_similarity_create(chi_device *dev, size_t n, size_t m, size_t dim
     if (!sim)
         return chi__fail(dev, CHI_ERR_MEMORY, "similarity: no memory for %zu bytes", sizeof *sim);
     chi_status st = resolve(dev, n, m, dim, options, sim);
-    if (st == CHI_OK && !chi__similarity_empty(sim))
+    if (st == CHI_OK)
+        st = check_provider(sim);
+    if (st == CHI_OK && !chi__similarity_empty(sim) && sim->options.provider == CHI_PROVIDER_CHIARO)
         st = build(sim);
     if (st == CHI_OK)
         *out = sim;
@@ -171,10 +189,19 @@ static chi_status check_use(chi_similarity *sim, unsigned use, const char *what)
     return chi__fail(sim->dev, CHI_ERR_ARGUMENT, "similarity: %s was left out of options.uses", what);
 }
 
+static chi_status store_by_clblast(chi_similarity *sim, chi_matrix x, chi_matrix y, chi_matrix out)
+{
+    CHI_TRY(chi__check_matrix(sim->dev, x, sim->n, sim->dim, "similarity store: x"));
+    CHI_TRY(chi__check_matrix(sim->dev, y, sim->m, sim->dim, "similarity store: y"));
+    return chi__similarity_empty(sim) ? CHI_OK : chi__clblast_product(sim->dev, x, y, sim->options.scale, out);
+}
+
 chi_status chi_similarity_store(chi_similarity *sim, chi_matrix x, chi_matrix y, chi_matrix out)
 {
     CHI_TRY(check_use(sim, CHI_SIMILARITY_STORE, "store"));
     CHI_TRY(chi__check_matrix(sim->dev, out, sim->n, sim->m, "similarity store: out"));
+    if (sim->options.provider == CHI_PROVIDER_CLBLAST)
+        return store_by_clblast(sim, x, y, out);
     CHI_TRY(chi__similarity_pack(sim, x, y, "similarity store"));
     if (chi__similarity_empty(sim))
         return CHI_OK;
