@@ -5,7 +5,7 @@
 #if __has_builtin(__builtin_nontemporal_store)
 #define STREAM_STORE(value, at) __builtin_nontemporal_store(value, at)
 #endif
-#if __has_builtin(__builtin_prefetch)
+#if __has_builtin(__builtin_prefetch) && (defined(__x86_64__) || defined(__aarch64__)) // Oclgrind knows it and cannot run it
 #define PREFETCH(at) __builtin_prefetch(at)
 #endif
 #endif

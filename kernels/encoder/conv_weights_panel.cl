@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // encoder/conv_weights_panel.cl: gradient of a convolution's weights.
-// Host: src/encoder/conv.c. Reference: src/ref/layers.c.
+// The other family: encoder/conv_weights_group.cl. Host: src/encoder/conv.c. Reference: src/ref/layers.c.
 //
 //   dW[o][tap][c] = Σ over positions of dOut[position][o] · in[position · stride + tap][c]
 // cut into superblocks of positions, flattened (image, row, column): one fma chain a superblock, left in

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// conv.c: convolutions, and linear layers as convolutions of one position. Kernels: kernels/encoder/conv_panel.cl,
-// conv_weights_panel.cl, reduce.cl, batch_norm.cl (the bias). Reference: src/ref/layers.c.
+// conv.c: convolutions, and linear layers as convolutions of one position. Kernels: kernels/encoder/conv_panel.cl and
+// conv_weights_panel.cl or their twins _group.cl, pack_weights.cl, reduce.cl, batch_norm.cl (the bias). Reference: src/ref/layers.c.
 #include "encoder.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "../base/memory.h"
@@ -130,9 +131,11 @@ static uint64_t bytes(const chi_encoder *enc, const chi__op *op, size_t batch)
 static chi_status setup(chi_encoder *enc, chi__op *op)
 {
     const numbers c = numbers_of(enc, op);
-    CHI_TRY(chi__encoder_kernel(enc, "encoder/conv_panel.cl", "encoder_conv", &op->kernels[CONV]));
-    CHI_TRY(chi__encoder_kernel(enc, "encoder/conv_panel.cl", "encoder_pack_weights", &op->kernels[PACK]));
-    CHI_TRY(chi__encoder_kernel(enc, "encoder/conv_weights_panel.cl", "encoder_conv_weights", &op->kernels[WEIGHTS]));
+    char file[64], width[32];
+    snprintf(width, sizeof width, "TILE_N=%u", enc->tile->tile_n);
+    CHI_TRY(chi__encoder_kernel(enc, chi__core_file("encoder/conv", enc->tile, file), "encoder_conv", &op->kernels[CONV]));
+    CHI_TRY(chi__encoder_kernel(enc, chi__core_file("encoder/conv_weights", enc->tile, file), "encoder_conv_weights", &op->kernels[WEIGHTS]));
+    CHI_TRY(chi__kernel_get(enc->dev, "encoder/pack_weights.cl", "encoder_pack_weights", width, &op->kernels[PACK]));
     CHI_TRY(chi__kernel_get(enc->dev, "encoder/reduce.cl", "encoder_reduce", "", &op->kernels[REDUCE]));
     CHI_TRY(chi__kernel_get(enc->dev, "encoder/batch_norm.cl", "encoder_channel_sums", "", &op->kernels[SUMS]));
     CHI_TRY(chi__scratch_create(enc->dev, packed_bytes(enc, &c, false), &op->buffers[FORWARD_WEIGHTS]));
@@ -162,7 +165,8 @@ static chi_status pack(chi_encoder *enc, chi__op *op, const numbers *c, bool tur
 
 static size_t groups_of(const chi_encoder *enc, const numbers *c, size_t positions)
 {
-    return chi__div_up(positions, (size_t)enc->tile->tile_m * TILES_OF_A_GROUP) * c->groups;
+    const size_t tiles = enc->tile->core == CHI_CORE_PANEL ? TILES_OF_A_GROUP : 1;
+    return chi__div_up(positions, enc->tile->tile_m * tiles) * c->groups;
 }
 
 static chi_status forward(chi_encoder *enc, chi__op *op, size_t rows)
@@ -173,7 +177,7 @@ static chi_status forward(chi_encoder *enc, chi__op *op, size_t rows)
     const chi_buffer *bias = op->layer.no_bias ? weights : enc->parameters[op->parameter + 1].value.buffer;
     CHI_TRY(pack(enc, op, &c, false));
     return chi__run_groups(enc->dev, &(chi__launch){
-        .kernel = op->kernels[CONV], .local = { 1 },
+        .kernel = op->kernels[CONV], .local = { enc->tile->wg_n, enc->tile->wg_m },
         .args = { U32(0), U32(rows), U32(1), U32(records_at(&c)), U32(c.in_at.image), U32(c.stride * c.in_at.row), U32(c.stride * c.in.channels),
                   U32(c.out_at.image), U32(c.out_at.row), U32(c.out.channels), U32(c.inputs * run_of(&c)), U32(runs_of(&c)), U32(c.outputs),
                   U32(c.groups), U32(!op->layer.no_bias), BUF(op->buffers[TABLE]), BUF(enc->acts[op->in].value),
@@ -188,7 +192,7 @@ static chi_status input_gradient(chi_encoder *enc, chi__op *op, const numbers *c
     const chi_buffer *weights = op->buffers[BACKWARD_WEIGHTS];
     CHI_TRY(pack(enc, op, c, true));
     return chi__run_groups(enc->dev, &(chi__launch){
-        .kernel = op->kernels[CONV], .local = { 1 },
+        .kernel = op->kernels[CONV], .local = { enc->tile->wg_n, enc->tile->wg_m },
         .args = { U32(0), U32(rows), U32(classes), U32(records_at(c) + RECORD), U32(c->out_grad.image), U32(c->out_grad.row),
                   U32(c->out.channels), U32(c->in_grad.image), U32(c->stride * c->in_grad.row), U32(c->stride * c->in.channels),
                   U32(c->outputs), U32(c->taps), U32(c->inputs), U32(c->groups), U32(0), BUF(op->buffers[TABLE]), BUF(enc->acts[op->out].grad),
@@ -200,12 +204,13 @@ static chi_status weight_gradient(chi_encoder *enc, chi__op *op, const numbers *
 {
     const size_t positions = chi__positions(c->out, rows), blocks = superblocks(positions), chunk = chunk_of(c, positions);
     const size_t inset = c->in_border - c->padding;
-    const size_t entries = c->groups * c->outputs * c->columns, per_block = chi__div_up(c->outputs, enc->tile->tile_n) * c->groups;
+    const size_t entries = c->groups * c->outputs * c->columns, panels = chi__div_up(c->outputs, enc->tile->tile_n) * c->groups;
+    const size_t per_block = panels * (enc->tile->core == CHI_CORE_PANEL ? 1 : chi__div_up(c->columns, enc->tile->tile_m));
     const uint32_t start = (uint32_t)(inset * c->in_at.row + inset * c->in.channels);
     for (size_t first = 0; first < blocks; first += chunk) {
         const size_t count = blocks - first < chunk ? blocks - first : chunk;
         CHI_TRY(chi__run_groups(enc->dev, &(chi__launch){
-            .kernel = op->kernels[WEIGHTS], .local = { 1 },
+            .kernel = op->kernels[WEIGHTS], .local = { enc->tile->wg_n, enc->tile->wg_m },
             .args = { U32(0), U32(first), U32(positions), U32(c->out.height), U32(c->out.width), U32(c->in_at.image),
                       U32(c->stride * c->in_at.row), U32(c->stride * c->in.channels), U32(start), U32(c->out_grad.image),
                       U32(c->out_grad.row), U32(c->out_grad.base), U32(c->inputs), U32(c->taps), U32(c->outputs), U32(c->groups),

@@ -21,15 +21,6 @@ chi_status chi__encoder_reduce(chi_encoder *enc, chi__kernel *kernel, size_t ent
     });
 }
 
-// Convolutions run on the panel core whatever the device's tile: its kernels are correct everywhere.
-static chi_status choose_tile(chi_encoder *enc)
-{
-    CHI_TRY(chi__core_tile(enc->dev, &enc->tile));
-    if (enc->tile->core != CHI_CORE_PANEL)
-        enc->tile = chi__tile_default(CHI_CORE_PANEL, chi__device_info(enc->dev));
-    return CHI_OK;
-}
-
 chi_status chi_encoder_create(chi_device *dev, size_t batch, chi_shape input, const chi_layer *layers, uint64_t seed, chi_encoder **out)
 {
     *out = NULL;
@@ -38,11 +29,11 @@ chi_status chi_encoder_create(chi_device *dev, size_t batch, chi_shape input, co
         return chi__fail(dev, CHI_ERR_MEMORY, "encoder: no memory for %zu bytes", sizeof *enc);
     enc->dev = dev;
     enc->batch = batch;
-    chi_status st = choose_tile(enc);
+    chi_status st = chi__core_tile(dev, &enc->tile);
     if (st == CHI_OK)
         st = chi__encoder_plan(enc, input, layers);
     if (st == CHI_OK)
-        st = chi__encoder_kernel(enc, "encoder/pointwise.cl", "encoder_permute", &enc->permute);
+        st = chi__kernel_get(dev, "encoder/pointwise.cl", "encoder_permute", "", &enc->permute);
     if (st == CHI_OK)
         st = chi__encoder_allocate(enc);
     if (st == CHI_OK)

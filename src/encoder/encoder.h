@@ -42,7 +42,7 @@ struct chi__op {
 
 struct chi_encoder {
     chi_device *dev;
-    const chi__tile *tile;    // of the panel core
+    const chi__tile *tile;
     size_t batch, rows;       // most rows, rows of the last forward (0: none)
     chi_encoder_mode mode;
     bool accumulate;

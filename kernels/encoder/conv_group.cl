@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// encoder/conv_group.cl: convolutions as implicit matrix products: forward, and the gradient of the input; what
+// encoder/conv_panel.cl says of the walk holds here. A group owns TILE_M output positions of one channel group and class.
+// Host: src/encoder/conv.c. Reference: src/ref/layers.c.
+// Tuned: TILE_M, TILE_N, TILE_K, WG_M, WG_N.
+#include "core/group.h"
+#include "encoder/place.h"
+
+// steps ≤ TILE_K channels of TILE_M positions, k-major: neighbours read neighbouring channels.
+inline void load_patches(global const float *from, local const uint *sources, const uint steps, local float *to)
+{
+    for (uint t = item(); t < TILE_M * TILE_K; t += ITEMS) {
+        const uint r = t / TILE_K, k = t % TILE_K;
+        to[k * LEFT_LD + r] = k < steps ? from[sources[r] + k] : 0.0f;
+    }
+}
+
+GROUP_KERNEL
+void encoder_conv(const uint first, const uint images,
+                  const uint classes, const uint class_base,       // classes of positions, their records in the table
+                  const uint in_image, const uint in_row, const uint in_col,
+                  const uint out_image, const uint out_row, const uint out_col,
+                  const uint depth,                                // channels summed over, of one group
+                  const uint all_taps,
+                  const uint width,                                // channels written, of one group
+                  const uint groups, const uint with_bias,
+                  global const int *restrict table,                // as in encoder/conv_panel.cl
+                  global const float *restrict in,
+                  global const float *restrict weights,            // [group][panel of TILE_N][all_taps][depth][TILE_N]
+                  global const float *restrict bias,               // [groups · width]
+                  global float *restrict out)
+{
+    local float left[LEFT_SIZE], right[RIGHT_SIZE];
+    local uint sources[TILE_M], targets[TILE_M];
+    const uint id = first + (uint)get_group_id(0), group = id / classes % groups, p0 = id / classes / groups * TILE_M;
+    global const int *record = table + class_base + 6 * (id % classes);
+    const uint rows = record[0], cols = record[1], tap_base = record[5], count = images * rows * cols;
+    const uint taps = record[4], panels = p0 < count ? (width + TILE_N - 1) / TILE_N : 0; // a class may have fewer positions
+    const layout in_at = { rows, cols, in_col, in_image, in_row, (uint)record[2] + group * depth };
+    const layout out_at = { rows, cols, out_col, out_image, out_row, (uint)record[3] + group * width };
+    for (uint r = item(); r < TILE_M && p0 < count; r += ITEMS) { // past the end: the last position again, dropped
+        sources[r] = (uint)place(&in_at, min(p0 + r, count - 1));
+        targets[r] = (uint)place(&out_at, min(p0 + r, count - 1));
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (uint panel = 0; panel < panels; panel++) {
+        global const float *w = weights + (size_t)(group * panels + panel) * all_taps * depth * TILE_N;
+        float acc[MICRO_M][MICRO_N];
+        clear(acc);
+        for (uint t = 0; t < taps; t++)
+            for (uint k0 = 0; k0 < depth; k0 += TILE_K) {
+                const uint steps = min((uint)TILE_K, depth - k0);
+                global const float *rows_of_w = w + ((size_t)table[2 * (tap_base + t) + 1] * depth + k0) * TILE_N;
+                load_patches(in + (long)table[2 * (tap_base + t)] + k0, sources, steps, left);
+                LOAD_ROWS(rows_of_w, right, TILE_N, steps)
+                barrier(CLK_LOCAL_MEM_FENCE);
+                multiply(left, right, acc, steps);
+                barrier(CLK_LOCAL_MEM_FENCE);
+            }
+        EACH_ENTRY(r, c)
+        {
+            const uint o = panel * TILE_N + COLUMN(c);
+            if (p0 + ROW(r) < count && o < width)
+                out[targets[ROW(r)] + o] = with_bias ? acc[r][c] + bias[group * width + o] : acc[r][c];
+        }
+    }
+}
