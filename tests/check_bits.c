@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // check_bits.c: one hash for each loss and its gradients, each similarity, and a trained network, over tiles of
-// both cores and over memory budgets (kept, hybrid, recomputed tiles); and the loss against its definition in double.
+// both cores and over memory budgets (kept, hybrid, recomputed tiles); the loss against the float32 rules in plain C, bit
+// for bit, and against its definition in double.
 // CHIARO_SMALL=1: tiny shapes, for slow devices.
 #include <chiaro/chiaro.h>
 
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../src/ref/exact.h"
 #include "../src/ref/loss.h"
 
 static size_t passed, failed;
@@ -44,7 +46,7 @@ typedef struct problem {
 
 typedef struct outcome { float value, *gx, *gy, scale; uint64_t hash; const char *scheme; } outcome;
 
-// Rows of different lengths unless unit; labels repeat every 7 rows, one row stands alone.
+// Rows of different lengths unless unit, one of them zero, one too short to have a direction; labels repeat every 7 rows, one row stands alone.
 static void fill(const problem *p, float *x, float *y, int32_t *labels)
 {
     chi_random_unit_rows(3, p->n, p->dim, x);
@@ -53,7 +55,7 @@ static void fill(const problem *p, float *x, float *y, int32_t *labels)
         labels[i] = i == p->n / 2 ? 1000 : (int32_t)(i % 7);
         for (size_t k = 0; k < p->dim && !p->unit; k++) {
             y[i * p->dim + k] = 0.5f * y[i * p->dim + k] + x[i * p->dim + k];
-            x[i * p->dim + k] *= 0.1f + (float)(i % 13);
+            x[i * p->dim + k] *= i == 101 ? 0.0f : i == 103 ? 1e-20f : i == 107 ? 1e18f : 0.1f + (float)(i % 13);
         }
     }
 }
@@ -133,6 +135,40 @@ static void check_definition(const problem *p, const float *x, const float *y, c
     free(gy);
 }
 
+// Names the first entry that differs, by its bits.
+static bool same_bits(const float *got, const float *want, size_t rows, size_t cols, const char *what, const char *part)
+{
+    for (size_t i = 0; i < rows * cols; i++) {
+        uint32_t a, b;
+        memcpy(&a, &got[i], 4);
+        memcpy(&b, &want[i], 4);
+        if (a == b || (isnan(got[i]) && isnan(want[i])))
+            continue;
+        printf("%s: %s (%zu, %zu) is %a (%08x), by the rules %a (%08x)\n", what, part, i / cols, i % cols, (double)got[i], a, (double)want[i], b);
+        return false;
+    }
+    return true;
+}
+
+// The float32 rules in plain C give the same bits.
+static void check_rules(const problem *p, const float *x, const float *y, const int32_t *labels, const outcome *o, const char *what)
+{
+    float *gx = calloc(p->n * p->dim, 4), *gy = calloc(p->n * p->dim, 4), value = 0.0f, scale = 0.0f;
+    const float log_scale = logf(1.0f / p->tau);
+    const chi__exact_loss_options options = { .kind = p->kind, .n = p->n, .dim = p->dim, .temperature = p->tau,
+                                              .log_scale = p->learnt ? &log_scale : NULL, .unit_rows = p->unit };
+    const bool done = chi__exact_loss(&options, x, y, labels, &value, gx, gy, &scale);
+    const bool two = p->kind == CHI_LOSS_CLIP || p->kind == CHI_LOSS_INFONCE;
+    verdict(done && same_bits(&o->value, &value, 1, 1, what, "value"), what, "default", "the value breaks the float32 rules");
+    verdict(done && same_bits(o->gx, gx, p->n, p->dim, what, "grad_x"), what, "default", "grad_x breaks the float32 rules");
+    if (two)
+        verdict(done && same_bits(o->gy, gy, p->n, p->dim, what, "grad_y"), what, "default", "grad_y breaks the float32 rules");
+    if (p->learnt)
+        verdict(done && same_bits(&o->scale, &scale, 1, 1, what, "grad_log_scale"), what, "default", "grad_log_scale breaks the float32 rules");
+    free(gx);
+    free(gy);
+}
+
 static void check_problem(const problem *p)
 {
     static const char *const names[] = { "clip", "infonce", "ntxent", "supcon" };
@@ -153,10 +189,12 @@ static void check_problem(const problem *p)
                 continue;
             }
             const chi_status st = evaluate(dev, p, x, y, labels, have ? &other : &first);
-            if (!have && st == CHI_OK)
+            if (!have && st == CHI_OK) {
                 check_definition(p, x, y, labels, &first, what);
-            else
+                check_rules(p, x, y, labels, &first, what);
+            } else {
                 verdict(st == CHI_OK && other.hash == first.hash, what, tiles[t], "other bits than the first tile");
+            }
             have = true;
             chi_device_close(&dev);
         }
