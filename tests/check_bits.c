@@ -12,17 +12,9 @@
 
 #include "../src/ref/exact.h"
 #include "../src/ref/loss.h"
+#include "harness/verdict.h"
 
-static size_t passed, failed;
 static bool small;
-
-static void verdict(bool good, const char *what, const char *tile, const char *why)
-{
-    if (!good)
-        printf("%s, tile %s: %s (repeat: check_bits)\n", what, tile, why);
-    passed += good;
-    failed += !good;
-}
 
 static chi_buffer *make(chi_device *dev, const void *from, size_t bytes)
 {
@@ -122,32 +114,17 @@ static void check_definition(const problem *p, const float *x, const float *y, c
     const double bound = 4.0 * 0x1p-24 * ((double)p->dim / (double)p->tau + 32.0);
     chi__ref_loss(p->kind, p->n, p->dim, (double)p->tau, p->unit, x, y, labels, &value, gx, gy, &scale);
     const bool two = p->kind == CHI_LOSS_CLIP || p->kind == CHI_LOSS_INFONCE;
-    verdict(fabs((double)o->value - value) <= bound * fmax(1.0, value), what, "default", "the value is not that of the definition");
+    test_verdict(fabs((double)o->value - value) <= bound * fmax(1.0, value), what, "default", "the value is not that of the definition");
     const double error_x = error_of(o->gx, gx, p->n * p->dim), error_y = two ? error_of(o->gy, gy, p->n * p->dim) : 0.0;
     if (error_x > bound || error_y > bound)
         printf("%s: errors %.2g and %.2g of the largest entry, bound %.2g\n", what, error_x, error_y, bound);
-    verdict(error_x <= bound, what, "default", "grad_x is not that of the definition");
+    test_verdict(error_x <= bound, what, "default", "grad_x is not that of the definition");
     if (two)
-        verdict(error_y <= bound, what, "default", "grad_y is not that of the definition");
+        test_verdict(error_y <= bound, what, "default", "grad_y is not that of the definition");
     if (p->learnt)
-        verdict(fabs((double)o->scale - scale) <= bound * fmax(1.0, fabs(scale)), what, "default", "the temperature's gradient is not that of the definition");
+        test_verdict(fabs((double)o->scale - scale) <= bound * fmax(1.0, fabs(scale)), what, "default", "the temperature's gradient is not that of the definition");
     free(gx);
     free(gy);
-}
-
-// Names the first entry that differs, by its bits.
-static bool same_bits(const float *got, const float *want, size_t rows, size_t cols, const char *what, const char *part)
-{
-    for (size_t i = 0; i < rows * cols; i++) {
-        uint32_t a, b;
-        memcpy(&a, &got[i], 4);
-        memcpy(&b, &want[i], 4);
-        if (a == b || (isnan(got[i]) && isnan(want[i])))
-            continue;
-        printf("%s: %s (%zu, %zu) is %a (%08x), by the rules %a (%08x)\n", what, part, i / cols, i % cols, (double)got[i], a, (double)want[i], b);
-        return false;
-    }
-    return true;
 }
 
 // The float32 rules in plain C give the same bits.
@@ -159,12 +136,12 @@ static void check_rules(const problem *p, const float *x, const float *y, const 
                                               .log_scale = p->learnt ? &log_scale : NULL, .unit_rows = p->unit };
     const bool done = chi__exact_loss(&options, x, y, labels, &value, gx, gy, &scale);
     const bool two = p->kind == CHI_LOSS_CLIP || p->kind == CHI_LOSS_INFONCE;
-    verdict(done && same_bits(&o->value, &value, 1, 1, what, "value"), what, "default", "the value breaks the float32 rules");
-    verdict(done && same_bits(o->gx, gx, p->n, p->dim, what, "grad_x"), what, "default", "grad_x breaks the float32 rules");
+    test_verdict(done && test_same_bits(&o->value, &value, 1, 1, "value"), what, "default", "the value breaks the float32 rules");
+    test_verdict(done && test_same_bits(o->gx, gx, p->n, p->dim, "grad_x"), what, "default", "grad_x breaks the float32 rules");
     if (two)
-        verdict(done && same_bits(o->gy, gy, p->n, p->dim, what, "grad_y"), what, "default", "grad_y breaks the float32 rules");
+        test_verdict(done && test_same_bits(o->gy, gy, p->n, p->dim, "grad_y"), what, "default", "grad_y breaks the float32 rules");
     if (p->learnt)
-        verdict(done && same_bits(&o->scale, &scale, 1, 1, what, "grad_log_scale"), what, "default", "grad_log_scale breaks the float32 rules");
+        test_verdict(done && test_same_bits(&o->scale, &scale, 1, 1, "grad_log_scale"), what, "default", "grad_log_scale breaks the float32 rules");
     free(gx);
     free(gy);
 }
@@ -185,7 +162,7 @@ static void check_problem(const problem *p)
             static const uint64_t bytes[] = { 0, 14u << 20, 40u << 20 };
             chi_device *dev = NULL;
             if (chi_device_open(&(chi_device_options){ .tile = tiles[t], .memory_bytes = bytes[budget] }, &dev) != CHI_OK) {
-                verdict(false, what, tiles[t], chi_error_text());
+                test_verdict(false, what, tiles[t], chi_error_text());
                 continue;
             }
             const chi_status st = evaluate(dev, p, x, y, labels, have ? &other : &first);
@@ -193,7 +170,7 @@ static void check_problem(const problem *p)
                 check_definition(p, x, y, labels, &first, what);
                 check_rules(p, x, y, labels, &first, what);
             } else {
-                verdict(st == CHI_OK && other.hash == first.hash, what, tiles[t], "other bits than the first tile");
+                test_verdict(st == CHI_OK && other.hash == first.hash, what, tiles[t], "other bits than the first tile");
             }
             have = true;
             chi_device_close(&dev);
@@ -307,13 +284,13 @@ static void check_others(void)
         chi_device *dev = NULL;
         const char *tile = tiles[t];
         if (chi_device_open(&(chi_device_options){ .tile = tile }, &dev) != CHI_OK) {
-            verdict(false, "similarity", tile, chi_error_text());
+            test_verdict(false, "similarity", tile, chi_error_text());
             continue;
         }
         for (size_t c = 0; c < CASES; c++) {
             const uint64_t hash = c + 1 == CASES ? network_hash(dev)
                                                  : similarity_hash(dev, metrics[c].metric, metrics[c].scale, small ? 5 : 131, small ? 19 : 307, small ? 3 : 37);
-            verdict(hash != 0 && (t == 0 || hash == first[c]), c + 1 == CASES ? "weights after 20 steps" : "similarity", tile, "other bits than the first tile");
+            test_verdict(hash != 0 && (t == 0 || hash == first[c]), c + 1 == CASES ? "weights after 20 steps" : "similarity", tile, "other bits than the first tile");
             first[c] = t == 0 ? hash : first[c];
         }
         chi_device_close(&dev);
@@ -344,6 +321,5 @@ int main(void)
     for (size_t i = 0; i < (small ? sizeof tiny : sizeof full) / sizeof *problems; i++)
         check_problem(&problems[i]);
     check_others();
-    printf("%zu passed, %zu failed, 0 skipped\n", passed, failed);
-    return failed != 0;
+    return test_summary();
 }

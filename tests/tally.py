@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the test programs of build folders and adds up what they say. Usage: tally.py BUILD [SANITIZED_BUILD]
 
-A leg is one set of programs in one environment: all of them on the default device; a short list under Oclgrind with its
+A leg is one set of programs in one environment: all of them on the default device, or on each that CHIARO_TEST_DEVICES
+names (selectors, separated by semicolons); a short list under Oclgrind with its
 race, bounds and API checks; all but the slow ones with sanitizers. A program's passes and failures are read from cmocka's
 lines, or from a closing "N passed, N failed, N skipped"; one that dies, or says nothing, counts as a failure. Lines
 "hash …" of one program must be the same in every leg that runs it at the same size: one more check a leg.
@@ -17,8 +18,8 @@ import time
 
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 OCLGRIND = "/usr/lib/oclgrind/liboclgrind-rt-icd.so"
-OCLGRIND_TESTS = ["check_bits"]
-INTEL_TESTS = ["check_bits", "check_augment", "golden", "unit_device"]
+OCLGRIND_TESTS = ["check_bits", "check_similarity"]
+INTEL_TESTS = ["check_bits", "check_similarity", "check_augment", "golden", "unit_device"]
 UNSANITIZED = ("train_", "cli_train", "cli_bench", "cli_install", "rooms")
 
 
@@ -79,6 +80,11 @@ def run(test, leg, extra):
     return result
 
 
+def devices():
+    """Selectors of CHIARO_TEST_DEVICES, separated by semicolons; none: the default device."""
+    return [s.strip() for s in os.environ.get("CHIARO_TEST_DEVICES", "").split(";") if s.strip()] or [""]
+
+
 def main():
     total = [0, 0, 0]
 
@@ -88,7 +94,8 @@ def main():
 
     tests = programs(sys.argv[1])
     for test in tests:
-        add(run(test, "default", {}))
+        for selector in devices():
+            add(run(test, selector or "default", {"CHIARO_DEVICE": selector} if selector else {}))
         if test["name"] in OCLGRIND_TESTS:
             add(run(test, "small", {"CHIARO_SMALL": "1"}))
     intel = {"OCL_ICD_VENDORS": os.environ.get("INTEL_ICD", ""), "LD_LIBRARY_PATH": os.environ.get("INTEL_LIBRARIES", "")}

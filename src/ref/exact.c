@@ -4,6 +4,7 @@
 #include "exact.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "exact_parts.h"
@@ -196,16 +197,19 @@ void chi__exact_similarity(chi_metric metric, float scale, size_t n, size_t m, s
 void chi__exact_logsumexp(chi_metric metric, float scale, size_t n, size_t m, size_t dim, const float *x, const float *y, float *out)
 {
     const float kappa = (float)(1.4426950408889634 * fabs((double)scale)), sign = scale < 0.0f ? -1.0f : 1.0f;
-    float terms[4096];
+    float *terms = malloc(sizeof *terms * (m + 1));
+    if (!terms)
+        return;
     for (size_t i = 0; i < n; i++) {
         float most = -INFINITY;
         for (size_t j = 0; j < m; j++)
             most = fmaxf(most, sign * metric_of(metric, x + i * dim, y + j * dim, dim));
         const float c = m == 0 ? 0.0f : chi__exact_split(most, kappa).n;
-        for (size_t j = 0; j < m && j < 4096; j++) {
+        for (size_t j = 0; j < m; j++) {
             const chi__exact_parts e = chi__exact_split(sign * metric_of(metric, x + i * dim, y + j * dim, dim), kappa);
             terms[j] = chi__exact_scale(e.p, e.n - c);
         }
         out[i] = chi__exact_log(chi__exact_lanes(terms, NULL, m), c);
     }
+    free(terms);
 }

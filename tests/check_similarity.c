@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+// check_similarity.c: store, logsumexp and top-k against the float32 rules in plain C bit for bit, against doubles with a
+// derived bound, and the arithmetic of those rules against libm. CHIARO_SMALL=1: tiny shapes, for slow devices.
+#include <chiaro/chiaro.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../src/ref/exact.h"
+#include "harness/verdict.h"
+
+typedef struct problem {
+    chi_metric metric;
+    float scale;
+    size_t n, m, dim, k;
+} problem;
+
+// Device buffers of one problem and what it should give.
+typedef struct run {
+    chi_device *dev;
+    const problem *p;
+    const char *tile;
+    float *x, *y, *want, *lse;
+    chi_buffer *bx, *by;
+} run;
+
+static chi_buffer *make(chi_device *dev, const void *from, size_t bytes)
+{
+    chi_buffer *b = NULL;
+    if (chi_buffer_create(dev, bytes, &b) != CHI_OK || (from && chi_buffer_upload(b, 0, from, bytes) != CHI_OK))
+        printf("%s\n", chi_error_text());
+    return b;
+}
+
+static char *name_of(const run *r, const char *part, char *to)
+{
+    static const char *const metrics[] = { "dot", "cosine", "squared Euclidean" };
+    snprintf(to, 160, "%s, %s, scale %g, %zu x %zu x %zu, tile %s", part, metrics[r->p->metric], (double)r->p->scale, r->p->n, r->p->m, r->p->dim, r->tile);
+    return to;
+}
+
+// Rows of several lengths; two equal columns, so that there are ties; a zero row.
+static void fill(const problem *p, float *x, float *y)
+{
+    chi_random_unit_rows(21, p->n, p->dim, x);
+    chi_random_unit_rows(22, p->m, p->dim, y);
+    for (size_t i = 0; i < p->n; i++)
+        for (size_t k = 0; k < p->dim && p->metric != CHI_METRIC_DOT; k++)
+            x[i * p->dim + k] *= p->n > 4 && i == 2 ? 0.0f : 0.25f + (float)(i % 5);
+    if (p->m > 7)
+        memcpy(y + 7 * p->dim, y + 3 * p->dim, 4 * p->dim);
+}
+
+static void check_store(const run *r, chi_similarity *sim, chi_matrix mx, chi_matrix my)
+{
+    const size_t n = r->p->n, m = r->p->m;
+    char what[160];
+    float *got = malloc(4 * n * m);
+    chi_buffer *out = make(r->dev, NULL, 4 * n * m);
+    const bool good = chi_similarity_store(sim, mx, my, chi_matrix_view(out, n, m)) == CHI_OK && chi_buffer_download(out, 0, got, 4 * n * m) == CHI_OK;
+    name_of(r, "store", what);
+    test_verdict(good && test_same_bits(got, r->want, n, m, what), what, "rules", good ? "other bits" : chi_error_text());
+    chi_buffer_destroy(&out);
+    free(got);
+}
+
+static void check_logsumexp(const run *r, chi_similarity *sim, chi_matrix mx, chi_matrix my)
+{
+    const size_t n = r->p->n;
+    char what[160];
+    float *got = malloc(4 * n);
+    chi_buffer *out = make(r->dev, NULL, 4 * n);
+    const bool good = chi_similarity_logsumexp(sim, mx, my, chi_matrix_view(out, n, 1)) == CHI_OK && chi_buffer_download(out, 0, got, 4 * n) == CHI_OK;
+    name_of(r, "logsumexp", what);
+    test_verdict(good && test_same_bits(got, r->lse, n, 1, what), what, "rules", good ? "other bits" : chi_error_text());
+    chi_buffer_destroy(&out);
+    free(got);
+}
+
+// Better: larger (smaller for a distance), then the lower index; NaN last.
+static bool better(const problem *p, const float *row, size_t a, size_t b)
+{
+    const float sign = p->metric == CHI_METRIC_SQUARED_EUCLIDEAN ? -1.0f : 1.0f, va = sign * row[a], vb = sign * row[b];
+    return isnan(va) ? isnan(vb) && a < b : isnan(vb) || va > vb || (va == vb && a < b);
+}
+
+static void best_columns(const problem *p, const float *row, float *values, int32_t *indices)
+{
+    bool *taken = calloc(p->m, sizeof *taken);
+    for (size_t q = 0; q < p->k; q++) {
+        size_t best = SIZE_MAX;
+        for (size_t j = 0; j < p->m; j++)
+            if (!taken[j] && (best == SIZE_MAX || better(p, row, j, best)))
+                best = j;
+        values[q] = best == SIZE_MAX ? (p->metric == CHI_METRIC_SQUARED_EUCLIDEAN ? INFINITY : -INFINITY) : row[best];
+        indices[q] = best == SIZE_MAX ? -1 : (int32_t)best;
+        if (best != SIZE_MAX)
+            taken[best] = true;
+    }
+    free(taken);
+}
+
+static void check_topk(const run *r, chi_similarity *sim, chi_matrix mx, chi_matrix my)
+{
+    const size_t n = r->p->n, k = r->p->k;
+    char what[160];
+    float *got = malloc(4 * n * k), *want = malloc(4 * n * k);
+    int32_t *found = malloc(4 * n * k), *wanted = malloc(4 * n * k);
+    chi_buffer *values = make(r->dev, NULL, 4 * n * k), *indices = make(r->dev, NULL, 4 * n * k);
+    const bool good = chi_similarity_topk(sim, mx, my, k, chi_matrix_view(values, n, k), indices) == CHI_OK &&
+                      chi_buffer_download(values, 0, got, 4 * n * k) == CHI_OK && chi_buffer_download(indices, 0, found, 4 * n * k) == CHI_OK;
+    for (size_t i = 0; i < n; i++)
+        best_columns(r->p, r->want + i * r->p->m, want + i * k, wanted + i * k);
+    name_of(r, "topk", what);
+    test_verdict(good && test_same_bits(got, want, n, k, what), what, "rules", good ? "other values" : chi_error_text());
+    test_verdict(good && memcmp(found, wanted, 4 * n * k) == 0, what, "rules", "other columns");
+    chi_buffer_destroy(&values);
+    chi_buffer_destroy(&indices);
+    free(got);
+    free(want);
+    free(found);
+    free(wanted);
+}
+
+// Counts, minimum and maximum are those of the stored matrix; mean and variance within the rounding of doubles.
+static void check_stats(const run *r, chi_similarity *sim, chi_matrix mx, chi_matrix my)
+{
+    enum { BINS = 8 };
+    const size_t pairs = r->p->n * r->p->m;
+    uint64_t histogram[BINS], inside = 0;
+    chi_pair_stats got;
+    double sum = 0.0, squares = 0.0, low = INFINITY, high = -INFINITY;
+    char what[160];
+    for (size_t i = 0; i < pairs; i++) {
+        sum += (double)r->want[i];
+        low = fmin(low, (double)r->want[i]);
+        high = fmax(high, (double)r->want[i]);
+    }
+    for (size_t i = 0; i < pairs; i++)
+        squares += pow((double)r->want[i] - sum / (double)pairs, 2.0);
+    const bool good = chi_similarity_stats(sim, mx, my, -1.0f, 1.0f, BINS, histogram, &got) == CHI_OK;
+    for (int b = 0; b < BINS && good; b++)
+        inside += histogram[b];
+    name_of(r, "stats", what);
+    test_verdict(good && inside + got.below + got.above == pairs && got.pairs == pairs && got.nan == 0, what, "definition", "pairs are lost");
+    test_verdict(good && got.minimum == low && got.maximum == high, what, "definition", "other extremes");
+    const double reach = fmax(fabs(low), fabs(high)) + 1e-30;
+    test_verdict(good && fabs(got.mean - sum / (double)pairs) <= 1e-6 * reach, what, "definition", "another mean");
+    test_verdict(good && fabs(got.variance - squares / (double)pairs) <= 1e-6 * reach * reach, what, "definition", "another variance");
+}
+
+// The rules against doubles: |error| ≤ (dim + 4) · 2^-24 · scale · Σ |x_k y_k| an entry, doubled for a distance's two norms.
+static void check_definition(const run *r)
+{
+    const problem *p = r->p;
+    double worst = 0.0;
+    char what[160];
+    for (size_t i = 0; i < p->n; i++)
+        for (size_t j = 0; j < p->m; j++) {
+            double dot = 0.0, size = 0.0, nx = 0.0, ny = 0.0;
+            for (size_t k = 0; k < p->dim; k++) {
+                const double a = (double)r->x[i * p->dim + k], b = (double)r->y[j * p->dim + k];
+                dot += a * b;
+                size += fabs(a * b);
+                nx += a * a;
+                ny += b * b;
+            }
+            const double length = sqrt(nx * ny);
+            const double s = p->metric == CHI_METRIC_DOT ? dot : p->metric == CHI_METRIC_COSINE ? (length > 0.0 ? dot / length : 0.0) : nx + ny - 2.0 * dot;
+            const double reach = p->metric == CHI_METRIC_DOT ? size : p->metric == CHI_METRIC_COSINE ? (length > 0.0 ? size / length : 0.0) : nx + ny + 2.0 * size;
+            const double bound = 2.0 * ((double)p->dim + 4.0) * 0x1p-24 * fabs((double)p->scale) * reach;
+            worst = fmax(worst, fabs((double)r->want[i * p->m + j] - (double)p->scale * s) / (bound + 1e-300));
+        }
+    test_verdict(worst <= 1.0, name_of(r, "store", what), "definition", "the rules are further from doubles than their bound");
+}
+
+// The rules for one metric have cosine rows normalised first.
+static void expect(run *r)
+{
+    const problem *p = r->p;
+    float *ux = r->x, *uy = r->y, *spare = malloc(4 * (p->n + p->m) * (p->dim + 1));
+    if (p->metric == CHI_METRIC_COSINE) {
+        ux = spare;
+        uy = spare + p->n * p->dim;
+        chi__exact_normalize(p->n, p->dim, r->x, ux, uy + p->m * p->dim);
+        chi__exact_normalize(p->m, p->dim, r->y, uy, uy + p->m * p->dim);
+    }
+    chi__exact_similarity(p->metric, p->scale, p->n, p->m, p->dim, ux, uy, r->want);
+    chi__exact_logsumexp(p->metric, p->scale, p->n, p->m, p->dim, ux, uy, r->lse);
+    free(spare);
+}
+
+static void check_problem(chi_device *dev, const char *tile, const problem *p)
+{
+    run r = { .dev = dev, .p = p, .tile = tile, .x = malloc(4 * p->n * p->dim), .y = malloc(4 * p->m * p->dim),
+              .want = malloc(4 * p->n * p->m), .lse = malloc(4 * p->n) };
+    chi_similarity *sim = NULL;
+    fill(p, r.x, r.y);
+    expect(&r);
+    check_definition(&r);
+    r.bx = make(dev, r.x, 4 * p->n * p->dim);
+    r.by = make(dev, r.y, 4 * p->m * p->dim);
+    const chi_matrix mx = chi_matrix_view(r.bx, p->n, p->dim), my = chi_matrix_view(r.by, p->m, p->dim);
+    const chi_status st = chi_similarity_create(dev, p->n, p->m, p->dim, &(chi_similarity_options){ .metric = p->metric, .scale = p->scale, .topk = p->k }, &sim);
+    test_verdict(st == CHI_OK, "create", tile, chi_error_text());
+    if (st == CHI_OK) {
+        check_store(&r, sim, mx, my);
+        check_logsumexp(&r, sim, mx, my);
+        check_topk(&r, sim, mx, my);
+        check_stats(&r, sim, mx, my);
+    }
+    chi_similarity_destroy(&sim);
+    chi_buffer_destroy(&r.bx);
+    chi_buffer_destroy(&r.by);
+    free(r.x);
+    free(r.y);
+    free(r.want);
+    free(r.lse);
+}
+
+// Largest error in units of the last place over a sweep.
+static double ulps(double got, double want) { return want == 0.0 ? fabs(got) : fabs(got - want) / ldexp(1.0, ilogb(want) - 23); }
+
+static void check_arithmetic(void)
+{
+    double worst_exp = 0.0, worst_power = 0.0, worst_log = 0.0, worst_recip = 0.0, worst_rsqrt = 0.0, worst_log1p = 0.0;
+    for (int i = 0; i < 200000; i++) {
+        const float x = -86.0f + 172.0f * (float)i / 200000.0f, r = expf(x * 0.2f);
+        worst_power = fmax(worst_power, ulps((double)chi__exact_exp(x), exp2((double)x * (double)1.44269504f)));
+        worst_exp = fmax(worst_exp, ulps((double)chi__exact_exp(x), exp((double)x)) - 0.25 * fabs((double)x)); // κ's own rounding
+        worst_log = fmax(worst_log, ulps((double)chi__exact_log(r, 0.0f), log((double)r)));
+        worst_recip = fmax(worst_recip, ulps((double)chi__exact_reciprocal(r), 1.0 / (double)r));
+        worst_rsqrt = fmax(worst_rsqrt, ulps((double)chi__exact_rsqrt(r), 1.0 / sqrt((double)r)));
+        worst_log1p = fmax(worst_log1p, ulps((double)chi__exact_log1p(r, 0.0f), log1p((double)r)));
+    }
+    printf("largest errors in ulp: 2^(x kappa) %.2f, log %.2f, reciprocal %.2f, rsqrt %.2f, log1p %.2f\n", worst_power, worst_log, worst_recip, worst_rsqrt, worst_log1p);
+    test_verdict(worst_power <= 2.0 && worst_exp <= 2.0, "exp", "libm", "more than 2 ulp off");
+    test_verdict(worst_log <= 2.0, "log", "libm", "more than 2 ulp off");
+    test_verdict(worst_recip <= 1.0 && worst_rsqrt <= 2.0, "reciprocal and rsqrt", "libm", "more than 1 or 2 ulp off");
+    test_verdict(worst_log1p <= 4.0, "log1p", "libm", "more than 4 ulp off");
+    test_verdict(chi__exact_log(0.0f, 3.0f) == -INFINITY && chi__exact_log1p(0.0f, 9.0f) == 0.0f && isnan(chi__exact_log(NAN, 0.0f)), "log", "edges", "not as said");
+}
+
+// A row of NaN and one of infinity stay what they are, and touch no other row.
+static void check_not_finite(chi_device *dev, const char *tile)
+{
+    enum { N = 5, M = 33, DIM = 3 };
+    float x[N * DIM], y[M * DIM], lse[N], all[N * M];
+    chi_random_unit_rows(1, N, DIM, x);
+    chi_random_unit_rows(2, M, DIM, y);
+    x[1 * DIM] = NAN;
+    x[3 * DIM + 2] = INFINITY;
+    for (int metric = CHI_METRIC_DOT; metric <= CHI_METRIC_SQUARED_EUCLIDEAN; metric++) {
+        chi_similarity *sim = NULL;
+        chi_buffer *bx = make(dev, x, sizeof x), *by = make(dev, y, sizeof y), *out = make(dev, NULL, sizeof all), *row = make(dev, NULL, sizeof lse);
+        const chi_matrix mx = chi_matrix_view(bx, N, DIM), my = chi_matrix_view(by, M, DIM);
+        const bool good = chi_similarity_create(dev, N, M, DIM, &(chi_similarity_options){ .metric = (chi_metric)metric }, &sim) == CHI_OK &&
+                          chi_similarity_store(sim, mx, my, chi_matrix_view(out, N, M)) == CHI_OK &&
+                          chi_similarity_logsumexp(sim, mx, my, chi_matrix_view(row, N, 1)) == CHI_OK &&
+                          chi_buffer_download(out, 0, all, sizeof all) == CHI_OK && chi_buffer_download(row, 0, lse, sizeof lse) == CHI_OK;
+        bool nan = good && isnan(lse[1]), rest = good;
+        for (int j = 0; j < M; j++) {
+            nan = nan && isnan(all[1 * M + j]) && !(isfinite(all[3 * M + j]));
+            rest = rest && isfinite(all[0 * M + j]) && isfinite(all[2 * M + j]) && isfinite(all[4 * M + j]);
+        }
+        test_verdict(nan, "NaN and infinity stay", tile, good ? "a number came out" : chi_error_text());
+        test_verdict(rest && isfinite(lse[0]) && isfinite(lse[2]) && isfinite(lse[4]), "other rows", tile, "one row's NaN reached another");
+        chi_similarity_destroy(&sim);
+        chi_buffer **buffers[] = { &bx, &by, &out, &row };
+        for (int i = 0; i < 4; i++)
+            chi_buffer_destroy(buffers[i]);
+    }
+}
+
+int main(void)
+{
+    static const char *const tiles[] = { "p8x32v16", "g16x16k16", "p6x16v8", "g32x32k16", "p14x32v16" };
+    static const problem problems[] = {
+        { CHI_METRIC_DOT, 1.0f, 1, 1, 1, 1 },      { CHI_METRIC_DOT, 3.0f, 5, 17, 3, 17 },   { CHI_METRIC_COSINE, 10.0f, 9, 33, 7, 5 },
+        { CHI_METRIC_SQUARED_EUCLIDEAN, -1.0f, 13, 21, 5, 3 }, { CHI_METRIC_COSINE, 300.0f, 33, 131, 17, 9 }, { CHI_METRIC_DOT, 40.0f, 130, 257, 37, 40 },
+        { CHI_METRIC_SQUARED_EUCLIDEAN, 0.5f, 131, 300, 65, 11 }, { CHI_METRIC_COSINE, 10.0f, 3, 4097, 20, 4 },
+    };
+    const bool small = getenv("CHIARO_SMALL") != NULL;
+    check_arithmetic();
+    for (size_t t = 0; t < (small ? 2 : sizeof tiles / sizeof *tiles); t++) {
+        chi_device *dev = NULL;
+        if (chi_device_open(&(chi_device_options){ .tile = tiles[t] }, &dev) != CHI_OK) {
+            test_verdict(false, "open", tiles[t], chi_error_text());
+            continue;
+        }
+        for (size_t i = 0; i < (small ? 4 : sizeof problems / sizeof *problems); i++)
+            check_problem(dev, tiles[t], &problems[i]);
+        check_not_finite(dev, tiles[t]);
+        chi_device_close(&dev);
+    }
+    return test_summary();
+}
