@@ -39,7 +39,9 @@ uint64_t chi__passes_bytes(const chi__tile *tile, const chi__pairs *pairs, uint6
     if (pairs->shifted)
         bytes += 4ull * (n + (pairs->columns && !pairs->symmetric ? m : 0));
     if (pairs->gradient)
-        bytes += 12ull * n + 4ull * m + kept_bytes(tile, pairs, panel_rows_of(pairs));
+        bytes += kept_bytes(tile, pairs, panel_rows_of(pairs));
+    if (pairs->positives != CHI__POSITIVES_NONE)
+        bytes += 12ull * n + 4ull * m;
     *kept = pairs->gradient ? kept_bytes(tile, pairs, pairs->n) : 0;
     return bytes;
 }
@@ -116,12 +118,14 @@ static chi_status get_buffers(chi__passes *p)
         CHI_TRY(chi_buffer_create(p->dev, 4 * n, &p->row_shift));
     if (pairs->shifted && own_columns)
         CHI_TRY(chi_buffer_create(p->dev, 4 * m, &p->col_shift));
+    if (pairs->positives != CHI__POSITIVES_NONE) { // there is a row function: it writes them, a gradient wanted or not
+        CHI_TRY(chi_buffer_create(p->dev, 4 * n, &p->a));
+        CHI_TRY(chi_buffer_create(p->dev, 4 * n, &p->positive));
+        CHI_TRY(chi_buffer_create(p->dev, 4 * n, &p->q));
+        CHI_TRY(chi_buffer_create(p->dev, 4 * m, &p->b));
+    }
     if (!pairs->gradient)
         return CHI_OK;
-    CHI_TRY(chi_buffer_create(p->dev, 4 * n, &p->a));
-    CHI_TRY(chi_buffer_create(p->dev, 4 * n, &p->positive));
-    CHI_TRY(chi_buffer_create(p->dev, 4 * n, &p->q));
-    CHI_TRY(chi_buffer_create(p->dev, 4 * m, &p->b));
     if (p->kept_rows)
         CHI_TRY(chi__scratch_create(p->dev, kept_bytes(p->tile, pairs, p->kept_rows), &p->kept));
     if (p->kept_rows < pairs->n)
