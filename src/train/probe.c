@@ -103,7 +103,7 @@ static chi_status objective(void *user, const double *x, double *value, double *
     }, p->parts, 4.0 * (double)p->n * (double)p->entries));
     CHI_TRY(chi__run(p->dev, &(chi__launch){
         .kernel = p->reduce, .global = { chi__div_up(p->entries, 8) }, .local = { 1 },
-        .args = { U32(p->entries), U32(p->parts), U32(1), U32(0), U32(0), BUF(p->partial), BUF(p->total), BUF(p->total) },
+        .args = { U32(p->entries), U32(p->parts), U32(1), U32(0), U32(0), U32(1), U32(p->entries), BUF(p->partial), BUF(p->total), BUF(p->total) },
     }));
     CHI_TRY(chi__run(p->dev, &(chi__launch){
         .kernel = p->sum, .global = { 1 }, .local = { 1 },
