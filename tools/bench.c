@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench.c: `chiaro bench`: one problem, timed. The problems: bench_problem.c.
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,26 +66,36 @@ static int measure(bench *b, problem *p, double *times)
     return TOOL_DONE;
 }
 
+static const char *core_of(const bench *b) { return chi_device_core(b->dev) == CHI_CORE_PANEL ? "panel" : "group"; }
+
+static void print_json(const bench *b, const problem *p, const double *times, const chi_device_info *info, double fma_peak)
+{
+    char hash[24];
+    const double best = times[0], gflops = p->flop_minimum / best / 1e6;
+    json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:s}", "problem", p->word, "device", info->name, "driver",
+                             info->driver, "core", core_of(b), "tile", chi_device_tile(b->dev), "numerics",
+                             b->tool.options.numerics == CHI_NUMERICS_FAST ? "fast" : "exact", "reps", (json_int_t)b->reps, "ms_min", best, "ms_median",
+                             times[b->reps / 2], "gflops", gflops, "gflops_executed", p->flop / best / 1e6, "gbytes_per_s", p->bytes / best / 1e6,
+                             "peak_bytes", (json_int_t)p->peak_bytes, "scheme", p->scheme);
+    json_object_set_new(line, "fraction_of_peak", fma_peak > 0.0 ? json_real(gflops / fma_peak) : json_null());
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)p->hash);
+    if (b->hash)
+        json_object_set_new(line, "hash", json_string(hash));
+    json_dumpf(line, stdout, JSON_REAL_PRECISION(7));
+    printf("\n");
+    json_decref(line);
+}
+
 static void print(const bench *b, const problem *p, const double *times, double fma_peak)
 {
     chi_device_info info;
-    char fraction[32] = "null";
     const double best = times[0], middle = times[b->reps / 2], gflops = p->flop_minimum / best / 1e6;
     chi_device_describe(b->dev, &info);
-    if (fma_peak > 0.0)
-        snprintf(fraction, sizeof fraction, "%.4f", gflops / fma_peak);
-    const char *core = chi_device_core(b->dev) == CHI_CORE_PANEL ? "panel" : "group", *numerics = b->tool.options.numerics == CHI_NUMERICS_FAST ? "fast" : "exact";
     if (b->tool.json) {
-        printf("{\"problem\": \"%s\", \"device\": \"%s\", \"driver\": \"%s\", \"core\": \"%s\", \"tile\": \"%s\", \"numerics\": \"%s\", \"reps\": %llu, "
-               "\"ms_min\": %.4f, \"ms_median\": %.4f, \"gflops\": %.2f, \"gflops_executed\": %.2f, \"gbytes_per_s\": %.2f, \"peak_bytes\": %llu, "
-               "\"fraction_of_peak\": %s, \"scheme\": \"%s\"", p->word, info.name, info.driver, core, chi_device_tile(b->dev), numerics,
-               (unsigned long long)b->reps, best, middle, gflops, p->flop / best / 1e6, p->bytes / best / 1e6, (unsigned long long)p->peak_bytes, fraction, p->scheme);
-        if (b->hash)
-            printf(", \"hash\": \"%016llx\"", (unsigned long long)p->hash);
-        printf("}\n");
+        print_json(b, p, times, &info, fma_peak);
         return;
     }
-    printf("%s on %s (%s, %s, %s): %.3f ms best, %.3f ms median of %llu; %.1f GFLOP/s (%.1f executed), %.1f GB/s, %.1f MiB at most", p->word, info.name, core,
+    printf("%s on %s (%s, %s, %s): %.3f ms best, %.3f ms median of %llu; %.1f GFLOP/s (%.1f executed), %.1f GB/s, %.1f MiB at most", p->word, info.name, core_of(b),
            chi_device_tile(b->dev), p->scheme, best, middle, (unsigned long long)b->reps, gflops, p->flop / best / 1e6, p->bytes / best / 1e6, (double)p->peak_bytes / 1048576.0);
     if (fma_peak > 0.0)
         printf("; %.1f %% of the FMA peak of %.1f", 100.0 * gflops / fma_peak, fma_peak);
