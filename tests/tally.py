@@ -18,8 +18,8 @@ import time
 
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 OCLGRIND = "/usr/lib/oclgrind/liboclgrind-rt-icd.so"
-OCLGRIND_TESTS = ["check_bits", "check_similarity"]
-INTEL_TESTS = ["check_bits", "check_similarity", "check_augment", "golden", "unit_device"]
+OCLGRIND_TESTS = ["check_bits", "check_encoder", "check_similarity"]
+INTEL_TESTS = ["check_bits", "check_encoder", "check_similarity", "check_augment", "golden", "unit_device"]
 UNSANITIZED = ("train_", "cli_bench", "cli_faults", "cli_install", "cli_readme", "cli_train", "rooms")
 
 
