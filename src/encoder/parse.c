@@ -78,7 +78,9 @@ static chi_status set_option(chi_layer *l, const char *word, const char *key, co
         which++;
     if (which == sizeof keys / sizeof *keys)
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "network: \"%s\": there is no option %s; the nearest is %s", word, key, chi__nearest(key, keys, sizeof keys / sizeof *keys));
-    const bool good = which < 5 ? chi__parse_u64(value, &number) && number < 1u << 30 && (which != 4 || number < 2) : chi__parse_double(value, &real) && real > 0.0;
+    const bool may_be_zero = which == 2 || which == 4; // padding and bias: a zero that is written is no default
+    const bool good = which < 5 ? chi__parse_u64(value, &number) && number < 1u << 30 && (which != 4 || number < 2) && (number || may_be_zero)
+                                : chi__parse_double(value, &real) && real > 0.0;
     if (!good)
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "network: \"%s\": %s=%s is not in range", word, key, value);
     if (which < 4)
