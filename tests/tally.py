@@ -3,8 +3,8 @@
 """Runs the test programs of build folders and adds up what they say. Usage: tally.py BUILD [SANITIZED_BUILD]
 
 A leg is one set of programs in one environment: all of them on the default device, or on each that CHIARO_TEST_DEVICES
-names (selectors, separated by semicolons); a short list under Oclgrind with its
-race, bounds and API checks; all but the slow ones with sanitizers. A program's passes and failures are read from cmocka's
+names (selectors, separated by semicolons); a short list under Oclgrind with its race, bounds and API checks, and once
+more with its check for uninitialised values; all but the slow ones with sanitizers. A program's passes and failures are read from cmocka's
 lines, or from a closing "N passed, N failed, N skipped"; one that dies, or says nothing, counts as a failure. Lines
 "hash …" of one program must be the same in every leg that runs it at the same size: one more check a leg.
 """
@@ -19,6 +19,12 @@ import time
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 OCLGRIND = "/usr/lib/oclgrind/liboclgrind-rt-icd.so"
 OCLGRIND_TESTS = ["check_bits", "check_encoder", "check_similarity"]
+# Oclgrind's check for uninitialised values knows no freeze instruction, which optimised code has: without optimisation,
+# and without our cache, whose programs are optimised.
+OCLGRIND_LEGS = {
+    "oclgrind": {"OCLGRIND_DATA_RACES": "1"},
+    "uninit": {"OCLGRIND_UNINITIALIZED": "1", "OCLGRIND_BUILD_OPTIONS": "-cl-opt-disable", "CHIARO_CACHE": "0"},
+}
 INTEL_TESTS = ["check_bits", "check_encoder", "check_similarity", "check_augment", "golden", "unit_device"]
 UNSANITIZED = ("train_", "cli_bench", "cli_faults", "cli_install", "cli_readme", "cli_train", "rooms")
 
@@ -112,10 +118,11 @@ def main():
             add((0, 0, 1))
             print("oclgrind  is not installed: skipped")
             continue
-        with tempfile.TemporaryDirectory() as folder:
-            add(run(test, "oclgrind", {"OCL_ICD_VENDORS": OCLGRIND, "OCLGRIND_DATA_RACES": "1", "OCLGRIND_CHECK_API": "1",
-                                       "OCLGRIND_MAX_ERRORS": "20", "OCLGRIND_LOG": os.path.join(folder, "log"),
-                                       "CHIARO_SMALL": "1"}))
+        for leg, extra in OCLGRIND_LEGS.items():
+            with tempfile.TemporaryDirectory() as folder:
+                small = "losses" if leg == "uninit" and test["name"] == "check_bits" else "1"
+                add(run(test, leg, {**extra, "OCL_ICD_VENDORS": OCLGRIND, "OCLGRIND_CHECK_API": "1", "OCLGRIND_MAX_ERRORS": "20",
+                                    "OCLGRIND_LOG": os.path.join(folder, "log"), "CHIARO_SMALL": small}))
     for build in sys.argv[2:3]:
         for test in programs(build):
             if not test["name"].startswith(UNSANITIZED):
