@@ -228,9 +228,10 @@ static void names_and_grammar(void **state)
     refused(deep, 0, "offset");
     free(deep);
     char *wide = malloc(1100000);
-    const size_t n = (size_t)sprintf(wide, "{\"");
-    memset(wide + n, 'n', 1000000);
-    strcpy(wide + n + 1000000, "\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}");
+    assert_non_null(wide);
+    memset(wide, 'n', 1000002); // a name of a million letters
+    memcpy(wide, "{\"", 2);
+    strcpy(wide + 1000002, "\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}");
     refused(wide, 0, "1000000 bytes");
     free(wide);
 }
