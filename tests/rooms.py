@@ -17,6 +17,8 @@ RULES = [
     ("calls OpenCL", r"\bcl[A-Z]\w+\s*\(", r"^src/.*\.[ch]$", r"^src/device/"),
     ("names an OpenCL type", r"\bcl_(?!h\b)\w+\b", r"^(src|tools)/.*\.[ch]$", r"^src/device/"),
     ("includes OpenCL", r"#include\s*<CL/", r"^(include|src|tools)/.*\.h?[ch]$", r"^(src/device/|include/chiaro/opencl\.h$)"),
+    ("includes CLBlast", r"#include\s*<clblast", r"^(include|src|tools)/.*\.[ch]$", r"^src/device/clblast\.c$"),
+    ("asks the compiler for a builtin", r"__builtin_\w+|__has_builtin", r"^kernels/", r"^kernels/common/vendor\.h$"),
     ("reads the environment", r"\b(getenv|setenv)\s*\(", r"^src/.*\.[ch]$", r"^src/base/env\.c$"),
     ("opens a file", r"\b(fopen|open|opendir|fdopen)\s*\(", r"^src/.*\.c$", r"^src/(base/file|device/(cache|source|facts|list))\.c$"),
     ("prints", r"\b(printf|puts|putchar|fputs)\s*\(", r"^src/.*\.c$", r"^src/base/"),
@@ -94,7 +96,7 @@ def check(path, text):
 def self_test():
     """The rules catch what they are for."""
     seeded = [("src/loss/x.c", "a = clCreateBuffer(c);"), ("src/tiles/x.c", "p = malloc(3);"), ("kernels/x.cl", "x = mad(a, b, c);"),
-              ("src/base/x.c", '#include "../device/device.h"'), ("src/loss/x.c", "v = getenv(n);"), ("src/encoder/x.c", "exit(1);"),
+              ("src/base/x.c", '#include "../device/device.h"'), ("src/loss/x.c", "v = getenv(n);"), ("src/encoder/x.c", "exit(1);"), ("src/loss/x.c", "#include <clblast_c.h>"), ("kernels/tiles/x.cl", "__builtin_prefetch(p);"),
               ("src/tune/x.c", "{\n" + "x;\n" * 90 + "}")]
     for path, line in seeded:
         faults = [f for found in check(path, "// SPDX-License-Identifier: Apache-2.0\n" + line) for f in found]
