@@ -29,7 +29,7 @@ chi_status chi_encoder_create(chi_device *dev, size_t batch, chi_shape input, co
         return chi__fail(dev, CHI_ERR_MEMORY, "encoder: no memory for %zu bytes", sizeof *enc);
     enc->dev = dev;
     enc->batch = batch;
-    chi_status st = chi__core_tile(dev, &enc->tile);
+    chi_status st = chi__core_tile(dev, CHI__FAMILY_CONV, input.channels, &enc->tile);
     if (st == CHI_OK)
         st = chi__encoder_plan(enc, input, layers);
     if (st == CHI_OK)

@@ -155,7 +155,7 @@ chi_status chi_loss_create(chi_device *dev, size_t n, size_t dim, const chi_loss
         return chi__fail(dev, CHI_ERR_MEMORY, "loss: no memory for %zu bytes", sizeof *loss);
     chi_status st = resolve(dev, n, dim, options, loss);
     if (st == CHI_OK && n > 0)
-        st = chi__core_tile(dev, &tile);
+        st = chi__core_tile(dev, loss->options.no_gradient ? CHI__FAMILY_LOGSUMEXP : CHI__FAMILY_LOSS, dim, &tile);
     if (st == CHI_OK && n > 0)
         st = get_memory(loss, tile);
     if (st == CHI_OK && n > 0)

@@ -103,10 +103,16 @@ static bool is_aligned(const chi_similarity *sim, size_t offset, size_t stride)
     return sim->tile->core == CHI_CORE_PANEL && offset % sim->tile->vec == 0 && stride % sim->tile->vec == 0;
 }
 
+// One use alone has a tile of its own; several share the operands, and so the product's tile.
+static chi__family family_of(unsigned uses)
+{
+    return uses == CHI_SIMILARITY_TOPK ? CHI__FAMILY_TOPK : uses == CHI_SIMILARITY_LOGSUMEXP ? CHI__FAMILY_LOGSUMEXP : CHI__FAMILY_CORE;
+}
+
 static chi_status build(chi_similarity *sim)
 {
     const unsigned uses = sim->options.uses;
-    CHI_TRY(chi__core_tile(sim->dev, &sim->tile));
+    CHI_TRY(chi__core_tile(sim->dev, family_of(uses), sim->dim, &sim->tile));
     CHI_TRY(check_budget(sim));
     CHI_TRY(chi__operand_create(sim->dev, sim->tile, sim->n, sim->dim, CHI__LEFT, &sim->x));
     CHI_TRY(chi__operand_create(sim->dev, sim->tile, sim->m, sim->dim, CHI__RIGHT, &sim->y));

@@ -17,8 +17,10 @@ const char *chi__core_file(const char *stem, const chi__tile *tile, char *to)
     return to;
 }
 
-chi_status chi__core_tile(chi_device *dev, const chi__tile **out)
+chi_status chi__core_tile(chi_device *dev, chi__family family, size_t dim, const chi__tile **out)
 {
+    (void)family; // one tile serves all until records of a search tell them apart
+    (void)dim;
     *out = chi__device_tile(dev);
     return CHI_OK;
 }

@@ -11,8 +11,8 @@ static inline size_t chi__superblock(size_t n) { return n < 4096 ? 128 : 256; }
 // Every row padded to whole tile blocks: what arrays that tiles read must hold.
 static inline size_t chi__padded(size_t n) { return (n + 255) / 256 * 256; }
 
-// The tile in use on this device.
-chi_status chi__core_tile(chi_device *dev, const chi__tile **out);
+// The tile that passes of one family over rows of `dim` features use on this device.
+chi_status chi__core_tile(chi_device *dev, chi__family family, size_t dim, const chi__tile **out);
 
 // "<stem>_panel.cl" or "<stem>_group.cl", whichever the core needs; to must hold 64 characters.
 const char *chi__core_file(const char *stem, const chi__tile *tile, char *to);

@@ -16,6 +16,17 @@ typedef struct chi__tile {
     unsigned wg_m, wg_n;     // group: work-items down and across; panel: 1, 1
 } chi__tile;
 
+// What is tuned apart: passes that share packed operands share a tile. The shape class beside it is the number of features:
+// up to 128, or more.
+typedef enum chi__family {
+    CHI__FAMILY_CORE = 0,  // stored products, pair statistics
+    CHI__FAMILY_TOPK,
+    CHI__FAMILY_LOGSUMEXP, // row statistics, no gradient
+    CHI__FAMILY_LOSS,      // statistics, exponentials, gradients
+    CHI__FAMILY_CONV,      // layers of an encoder
+    CHI__FAMILIES,
+} chi__family;
+
 const chi__tile *chi__tile_find(chi_core core, const char *name); // NULL: no such tile
 const chi__tile *chi__tile_at(chi_core core, size_t index);       // NULL after the last
 // The table's choice for a class of device: vector width, CPU or not.
