@@ -111,7 +111,7 @@ def fields_and_peak():
     status, out, err = bench("clip:64x64x16", "--reps", "1")
     check(status == 0 and "GFLOP/s" in out and "GB/s" in out, "the line for people", out + err)
     r = result("peak")
-    check(r.get("fma_gflops", 0) > 0 and r.get("copy_gbytes_per_s", 0) > 0, "peak", r)
+    check(all(r.get(f, 0) > 0 for f in ("fma_gflops", "copy_gbytes_per_s", "local_gbytes_per_s", "launch_us", "enqueue_us")), "peak", r)
     r = result("clip:64x64x16", "--peak")
     check(isinstance(r.get("fraction_of_peak"), float), "a fraction beside --peak", r)
 

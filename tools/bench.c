@@ -104,29 +104,32 @@ static void print(const bench *b, const problem *p, const double *times, double 
 
 static int run_peak(bench *b)
 {
-    double fma = 0.0, copy = 0.0;
-    const chi_status st = chi_device_measure_peak(b->dev, &fma, &copy);
+    chi_device_peak peak;
+    const chi_status st = chi_device_measure_peak(b->dev, &peak);
     if (st != CHI_OK)
         return tool_fail(st);
-    printf(b->tool.json ? "{\"problem\": \"peak\", \"fma_gflops\": %.2f, \"copy_gbytes_per_s\": %.2f}\n" : "FMA %.1f GFLOP/s, copy %.1f GB/s (read and written)\n", fma, copy);
+    printf(b->tool.json ? "{\"problem\": \"peak\", \"fma_gflops\": %.2f, \"copy_gbytes_per_s\": %.2f, \"local_gbytes_per_s\": %.2f, \"launch_us\": %.2f, \"enqueue_us\": %.3f}\n"
+                        : "FMA %.1f GFLOP/s, copy %.1f GB/s (read and written), local memory %.1f GB/s (read), a launch %.1f us and %.2f us in a row\n",
+           peak.fma_gflops, peak.copy_gbytes_per_s, peak.local_gbytes_per_s, peak.launch_us, peak.enqueue_us);
     return TOOL_DONE;
 }
 
 static int run_problem(bench *b)
 {
     problem p = { .word = b->word, .dev = b->dev, .provider = b->provider };
-    double fma = 0.0, copy = 0.0, *times = calloc(b->reps, sizeof *times);
+    chi_device_peak peak = { 0 };
+    double *times = calloc(b->reps, sizeof *times);
     int result = times ? problem_create(&p) : tool_error("no memory for %llu times", (unsigned long long)b->reps);
     if (result == TOOL_DONE)
         result = measure(b, &p, times);
     if (result == TOOL_DONE && (b->hash || b->dump))
         result = problem_results(&p, b->dump);
     if (result == TOOL_DONE && b->peak) {
-        const chi_status st = chi_device_measure_peak(b->dev, &fma, &copy);
+        const chi_status st = chi_device_measure_peak(b->dev, &peak);
         result = st == CHI_OK ? TOOL_DONE : tool_fail(st);
     }
     if (result == TOOL_DONE)
-        print(b, &p, times, fma);
+        print(b, &p, times, peak.fma_gflops);
     problem_destroy(&p);
     free(times);
     return result;

@@ -108,8 +108,15 @@ typedef struct chi_kernel_time {
 } chi_kernel_time;
 chi_status chi_device_kernel_times(chi_device *dev, chi_kernel_time *times, size_t capacity, size_t *count);
 
-// What the device can do at most, measured in a second: fused multiply-adds, and copying (bytes read and written).
-chi_status chi_device_measure_peak(chi_device *dev, double *fma_gflops, double *copy_gbytes_per_s);
+// What the device can do at most, measured in about a second.
+typedef struct chi_device_peak {
+    double fma_gflops;         // independent chains of fused multiply-adds, two flop each
+    double copy_gbytes_per_s;  // 64 MiB to another 64 MiB: bytes read and bytes written
+    double local_gbytes_per_s; // reads of local memory, all work-groups together
+    double launch_us;          // one empty kernel, from its launch to the end of the wait for it
+    double enqueue_us;         // host time of one launch among many that nobody waits for in between
+} chi_device_peak;
+chi_status chi_device_measure_peak(chi_device *dev, chi_device_peak *out);
 
 // The folder of compiled programs that a device opened with this cache_dir uses ("" and CHIARO_CACHE=0 mean
 // none: CHI_ERR_UNSUPPORTED), and its emptying: entries and what a killed run left of one, nothing else.

@@ -1,18 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// peak.c: measures the device's own peaks. Kernel: kernels/tiles/peak.cl. Header: include/chiaro/device.h.
+// peak.c: measures the device's own peaks. Kernels: kernels/tiles/peak.cl. Header: include/chiaro/device.h.
 #include "tiles.h"
 
 #include <stdio.h>
 
 #include "../base/clock.h"
 
-enum { CHAINS = 12, GROUPS_A_UNIT = 16, REPEATS = 7, STEPS = 60000, COPY_FLOATS = 1 << 24, FLOATS_A_GROUP = 4096 };
+// CHAINS, COPY_VECS, READS: of the kernels. A wide vector fills a CPU's registers, a work-item alone its core.
+enum { CHAINS = 12, COPY_VECS = 1024, READS = 8, GROUPS_A_UNIT = 16, REPEATS = 7, FMA_STEPS = 60000, LOCAL_STEPS = 20000,
+       COPY_FLOATS = 1 << 24, WAITS = 100, LAUNCHES = 1000 };
+
+typedef struct peak {
+    chi_device *dev;
+    unsigned vec;
+    size_t local, items; // work-items of a group, of a launch
+    char defines[32];
+    chi_buffer *to, *from, *copy;
+} peak;
+
+static chi_status get(const peak *p, const char *name, chi__kernel **out)
+{
+    return chi__kernel_get(p->dev, "tiles/peak.cl", name, p->defines, out);
+}
 
 // Shortest of a few runs, in microseconds.
-static chi_status shortest(chi_device *dev, const chi__launch *launch, double *us)
+static chi_status shortest(chi_device *dev, const chi__launch *launch, int repeats, double *us)
 {
     *us = 0.0;
-    for (int r = 0; r <= REPEATS; r++) {
+    for (int r = 0; r <= repeats; r++) {
         const double start = chi__now_us();
         CHI_TRY(chi__run(dev, launch));
         CHI_TRY(chi_device_finish(dev));
@@ -23,41 +38,62 @@ static chi_status shortest(chi_device *dev, const chi__launch *launch, double *u
     return CHI_OK;
 }
 
-static chi_status measure(chi_device *dev, chi_buffer *to, chi_buffer *from, chi_buffer *copy, double *fma_gflops, double *copy_gbytes)
+static chi_status measure_rates(const peak *p, chi_device_peak *out)
 {
-    const unsigned width = chi__device_info(dev)->vector_width, vec = width >= 16 ? 16 : width >= 8 ? 8 : 4;
-    const size_t items = (size_t)chi__device_info(dev)->units * GROUPS_A_UNIT * (vec == 4 ? 64 : 1), local = vec == 4 ? 64 : 1;
-    const double flop = 2.0 * CHAINS * vec * STEPS * (double)items;
-    chi__kernel *fma = NULL, *copier = NULL;
-    char defines[16];
+    chi__kernel *fma = NULL, *copier = NULL, *reader = NULL;
     double us = 0.0;
-    snprintf(defines, sizeof defines, "VEC=%u", vec);
-    CHI_TRY(chi__kernel_get(dev, "tiles/peak.cl", "peak_fma", defines, &fma));
-    CHI_TRY(chi__kernel_get(dev, "tiles/peak.cl", "peak_copy", defines, &copier));
-    CHI_TRY(shortest(dev, &(chi__launch){ .kernel = fma, .global = { items }, .local = { local }, .args = { U32(STEPS), F32(0.999f), F32(1e-4f), BUF(to) } }, &us));
-    *fma_gflops = flop / us * 1e-3;
-    CHI_TRY(shortest(dev, &(chi__launch){ .kernel = copier, .global = { COPY_FLOATS / FLOATS_A_GROUP }, .local = { 1 }, .args = { BUF(from), BUF(copy) } }, &us));
-    *copy_gbytes = 8.0 * COPY_FLOATS / us * 1e-3;
+    CHI_TRY(get(p, "peak_fma", &fma));
+    CHI_TRY(get(p, "peak_copy", &copier));
+    CHI_TRY(get(p, "peak_local", &reader));
+    CHI_TRY(shortest(p->dev, &(chi__launch){ .kernel = fma, .global = { p->items }, .local = { p->local },
+                                             .args = { U32(FMA_STEPS), F32(0.999f), F32(1e-4f), BUF(p->to) } }, REPEATS, &us));
+    out->fma_gflops = 2.0 * CHAINS * p->vec * FMA_STEPS * (double)p->items / us * 1e-3;
+    CHI_TRY(shortest(p->dev, &(chi__launch){ .kernel = copier, .global = { COPY_FLOATS / COPY_VECS / p->vec * p->local }, .local = { p->local },
+                                             .args = { BUF(p->from), BUF(p->copy) } }, REPEATS, &us));
+    out->copy_gbytes_per_s = 8.0 * COPY_FLOATS / us * 1e-3;
+    CHI_TRY(shortest(p->dev, &(chi__launch){ .kernel = reader, .global = { p->items }, .local = { p->local },
+                                             .args = { U32(LOCAL_STEPS), U32(READS * p->local), BUF(p->to) } }, REPEATS, &us));
+    out->local_gbytes_per_s = 4.0 * READS * p->vec * LOCAL_STEPS * (double)p->items / us * 1e-3;
     return CHI_OK;
 }
 
-chi_status chi_device_measure_peak(chi_device *dev, double *fma_gflops, double *copy_gbytes_per_s)
+static chi_status measure_launches(const peak *p, chi_device_peak *out)
 {
-    chi_buffer *to = NULL, *from = NULL, *copy = NULL;
-    double fma = 0.0, bytes = 0.0;
-    chi_status st = chi_buffer_create(dev, 4ull * 16 * 64 * GROUPS_A_UNIT * chi__device_info(dev)->units, &to);
-    if (st == CHI_OK)
-        st = chi_buffer_create(dev, 4ull * COPY_FLOATS, &from);
-    if (st == CHI_OK)
-        st = chi_buffer_create(dev, 4ull * COPY_FLOATS, &copy);
-    if (st == CHI_OK)
-        st = measure(dev, to, from, copy, &fma, &bytes);
-    if (st == CHI_OK) {
-        *fma_gflops = fma;
-        *copy_gbytes_per_s = bytes;
+    chi__launch nothing = { .global = { 1 }, .local = { 1 }, .args = { U32(0), BUF(p->to) } };
+    CHI_TRY(get(p, "peak_launch", &nothing.kernel));
+    CHI_TRY(shortest(p->dev, &nothing, WAITS, &out->launch_us));
+    for (int r = 0; r < 3; r++) {
+        const double start = chi__now_us();
+        for (int i = 0; i < LAUNCHES; i++)
+            CHI_TRY(chi__run(p->dev, &nothing));
+        const double us = (chi__now_us() - start) / LAUNCHES;
+        out->enqueue_us = r == 0 || us < out->enqueue_us ? us : out->enqueue_us;
+        CHI_TRY(chi_device_finish(p->dev));
     }
-    chi_buffer_destroy(&to);
-    chi_buffer_destroy(&from);
-    chi_buffer_destroy(&copy);
+    return CHI_OK;
+}
+
+chi_status chi_device_measure_peak(chi_device *dev, chi_device_peak *out)
+{
+    const chi_device_info *info = chi__device_info(dev);
+    peak p = { .dev = dev, .vec = info->vector_width >= 16 ? 16 : info->vector_width >= 8 ? 8 : 4 };
+    chi_device_peak found = { 0 };
+    p.local = p.vec == 4 && info->max_group >= 64 ? 64 : 1;
+    p.items = (size_t)(info->units ? info->units : 1) * GROUPS_A_UNIT * p.local;
+    snprintf(p.defines, sizeof p.defines, "VEC=%u WG=%zu", p.vec, p.local);
+    chi_status st = chi_buffer_create(dev, 4ull * p.vec * p.items, &p.to);
+    if (st == CHI_OK)
+        st = chi_buffer_create(dev, 4ull * COPY_FLOATS, &p.from);
+    if (st == CHI_OK)
+        st = chi_buffer_create(dev, 4ull * COPY_FLOATS, &p.copy);
+    if (st == CHI_OK)
+        st = measure_rates(&p, &found);
+    if (st == CHI_OK)
+        st = measure_launches(&p, &found);
+    if (st == CHI_OK)
+        *out = found;
+    chi_buffer_destroy(&p.to);
+    chi_buffer_destroy(&p.from);
+    chi_buffer_destroy(&p.copy);
     return st;
 }
