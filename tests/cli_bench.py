@@ -16,7 +16,7 @@ PROGRAM = os.environ["CHIARO_PROGRAM"]
 FIELDS = ["problem", "device", "driver", "core", "tile", "numerics", "reps", "ms_min", "ms_median", "gflops", "gflops_executed",
           "gbytes_per_s", "peak_bytes", "fraction_of_peak"]
 PROBLEMS = ["gemm:33x29x17", "logsumexp:33x29x17", "clip:37x37x19", "ntxent:34x34x19", "supcon:37x37x19,c=5", "topk:33x29x17,k=7",
-            "conv:3x4x9x7x5,k=3,s=2", "train-step:4"]
+            "conv:3x4x9x7x5,k=3,s=2", "conv:3x4x9x7x5,b=0", "infonce:37x37x19", "stats:33x29x17", "train-step:4"]
 PANEL_TILES = ["p8x32v16", "p6x16v8", "p4x16v4", "p4x32v8", "p6x16v8k128"]
 # A problem, and a word that its sentence must hold.
 WRONG = [
@@ -26,7 +26,7 @@ WRONG = [
     ("ntxent:63x63x8", "even"), ("supcon:64x64x8,c=0", "at least 1"), ("supcon:64x64x8,k=3", "no option"), ("clip:64x64x8,c=3", "no option"),
     ("topk:8x8x8,k=9", "must be"), ("topk:8x8x8,k=0", "must be"), ("topk:8x8x8,k=", "KEY=NUMBER"), ("topk:8x8x8,", "KEY=NUMBER"),
     ("topk:8x8x8,q=1", "no option"), ("conv:2x3x8x8", "4 were given"), ("conv:2x3x8x8x4,k=0", "at least 1"),
-    ("conv:2x3x8x8x4,s=0", "at least 1"), ("conv:2x3x8x8x4,k=3,p=3", "below"), ("train-step:0", "from 1"),
+    ("conv:2x3x8x8x4,s=0", "at least 1"), ("conv:2x3x8x8x4,k=3,p=3", "below"), ("conv:2x3x8x8x4,b=2", "must be 1"), ("train-step:0", "from 1"),
 ]
 WRONG_OPTIONS = [
     (["--reps", "0"], "--reps"), (["--reps", "many"], "--reps"), (["--provider", "nobody"], "neither"), (["--core", "round"], "neither"),
@@ -147,7 +147,9 @@ def dumps(folder):
     path = os.path.join(folder, "dump.safetensors")
     for word, order, inputs in (("clip:37x37x19", ["value", "grad_x", "grad_y"], ["x", "y"]), ("ntxent:34x34x19", ["value", "grad_x"], ["x"]),
                                 ("supcon:37x37x19,c=5", ["value", "grad_x"], ["x", "labels"]), ("gemm:33x29x17", ["output"], ["x", "y"]),
-                                ("topk:33x29x17,k=7", ["output", "indices"], ["x", "y"])):
+                                ("topk:33x29x17,k=7", ["output", "indices"], ["x", "y"]),
+                                ("infonce:37x37x19", ["value", "grad_x", "grad_y"], ["x", "y"]),
+                                ("conv:3x4x9x7x5,k=3,s=2", ["grad_x", "grad_weight", "output"], ["x", "grad_output"])):
         r = result(word, "--hash", "--dump", path)
         if "error" in r:
             check(False, f"dump of {word}", r)

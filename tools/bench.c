@@ -31,11 +31,12 @@ static int read_options(bench *b, int argc, char **argv)
         { "provider", "chiaro|clblast", "gemm: whose product", &b->provider, NULL },
     };
     const int result = tool_parse(&b->tool, argc, argv, own, 5,
-        "bench PROBLEM [--json]\nPROBLEM: gemm:NxMxD  logsumexp:NxMxD  clip:NxNxD  ntxent:NxNxD  supcon:NxNxD[,c=CLASSES]  topk:NxMxD[,k=K]\n"
-        "         conv:BATCHxCINxHxWxCOUT[,k=SIDE][,s=STRIDE][,p=PADDING]  train-step:BATCH  peak\n"
+        "bench PROBLEM [--json]\nPROBLEM: gemm:NxMxD  logsumexp:NxMxD  stats:NxMxD  topk:NxMxD[,k=K]  clip:NxNxD  infonce:NxNxD  ntxent:NxNxD\n"
+        "         supcon:NxNxD[,c=CLASSES]  conv:BATCHxCINxHxWxCOUT[,k=SIDE][,s=STRIDE][,p=PADDING][,b=0: forward alone]\n"
+        "         train-step:BATCH  peak\n"
         "Rows of length 1 from seed 1 (y: seed 2), temperature 0.1, labels i mod 100. Time: wall clock from the first launch\n"
-        "to the end, packing included, uploads not. gflops counts the least the mathematics needs (clip 3G, ntxent and\n"
-        "supcon 1.5G, G = 2 N M D), gflops_executed what was run.",
+        "to the end, packing included, uploads not. gflops counts the least the mathematics needs (clip and infonce 3G,\n"
+        "ntxent and supcon 1.5G, G = 2 N M D), gflops_executed what was run.",
         "chiaro bench clip:4096x4096x128 --peak --json", &b->word, &words, 1);
     if (result != TOOL_DONE || b->tool.help)
         return result;

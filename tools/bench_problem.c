@@ -1,114 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// bench_problem.c: see bench.h. A problem is a short string, the same in bench, test and tuning record.
+// bench_problem.c: a problem's data and one run of it. Its word: bench_word.c. Header: bench.h.
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
 
-static const struct {
-    const char *name;
-    size_t numbers;
-    bool square;
-} kinds[PROBLEM_KINDS] = {
-    { "gemm", 3, false }, { "logsumexp", 3, false }, { "clip", 3, true }, { "ntxent", 3, true }, { "supcon", 3, true },
-    { "topk", 3, false }, { "conv", 5, false }, { "train-step", 1, false },
-};
-enum { X, Y, GRAD_X, GRAD_Y, VALUE, OUT, INDICES, LABELS, FEATURES, GRAD_FEATURES, POOL, PICK }; // buffers
+enum { X, Y, GRAD_X, GRAD_Y, VALUE, OUT, INDICES, LABELS, FEATURES, GRAD_FEATURES, POOL, PICK, GRAD_OUT, GRAD_WEIGHTS }; // buffers
 enum { TRAIN_POOL = 4096, TRAIN_SIDE = 28, TRAIN_FEATURES = 128, TRAIN_OUTPUTS = 64 };
 static const float TEMPERATURE = 0.1f;
-
-// ---- words -------------------------------------------------------------------------------------------
-static int read_option(problem *p, char *part)
-{
-    static const char *const keys[] = { "c", "k", "s", "p" };
-    const char *allowed = p->kind == SUPCON ? "c" : p->kind == TOPK ? "k" : p->kind == CONV ? "ksp" : "";
-    char *value = strchr(part, '=');
-    uint64_t number = 0;
-    if (value)
-        *value++ = 0;
-    if (!value || !tool_count(value, &number) || number > 1u << 20)
-        return tool_usage("%s: \"%s\" is not KEY=NUMBER", p->word, part);
-    uint64_t *const places[] = { &p->classes, p->kind == CONV ? &p->side : &p->k, &p->stride, &p->padding };
-    for (size_t i = 0; i < 4; i++)
-        if (strcmp(part, keys[i]) == 0 && strchr(allowed, part[0])) {
-            *places[i] = number;
-            return TOOL_DONE;
-        }
-    return tool_usage("%s: %s has no option \"%s\"; supcon has c, topk k, conv k, s and p", p->word, kinds[p->kind].name, part);
-}
-
-static int read_numbers(problem *p, char *text)
-{
-    size_t count = 0;
-    for (char *part = text, *next; part; part = next, count++) {
-        if ((next = strchr(part, 'x')) != NULL)
-            *next++ = 0;
-        if (count == kinds[p->kind].numbers || !tool_count(part, &p->number[count]) || p->number[count] == 0 || p->number[count] > 1u << 30)
-            return tool_usage("%s: %s takes %zu numbers from 1 to 2^30, separated by x", p->word, kinds[p->kind].name, kinds[p->kind].numbers);
-    }
-    return count == kinds[p->kind].numbers ? TOOL_DONE : tool_usage("%s: %s takes %zu numbers, %zu were given", p->word, kinds[p->kind].name, kinds[p->kind].numbers, count);
-}
-
-static int read_word(problem *p)
-{
-    char copy[256];
-    const char *names[PROBLEM_KINDS];
-    size_t kind = 0;
-    snprintf(copy, sizeof copy, "%s", p->word);
-    char *colon = strchr(copy, ':'), *comma = strchr(copy, ',');
-    for (size_t i = 0; i < PROBLEM_KINDS; i++)
-        names[i] = kinds[i].name;
-    if (!colon || strlen(p->word) >= sizeof copy)
-        return tool_usage("\"%.60s\" is no problem: KIND:NUMBERS, for example clip:4096x4096x128", p->word);
-    *colon = 0;
-    while (kind < PROBLEM_KINDS && strcmp(kinds[kind].name, copy) != 0)
-        kind++;
-    if (kind == PROBLEM_KINDS)
-        return tool_usage("there is no problem of kind \"%s\"; the nearest is \"%s\"", copy, tool_nearest(copy, names, PROBLEM_KINDS));
-    p->kind = (problem_kind)kind;
-    p->classes = 100;
-    p->k = 10;
-    p->side = 3;
-    p->stride = 1;
-    p->padding = UINT64_MAX;
-    if (comma)
-        *comma++ = 0;
-    int result = read_numbers(p, colon + 1);
-    for (char *part = comma; part && result == TOOL_DONE;) {
-        char *next = strchr(part, ',');
-        if (next)
-            *next++ = 0;
-        result = read_option(p, part);
-        part = next;
-    }
-    p->padding = p->padding == UINT64_MAX ? p->side / 2 : p->padding;
-    return result;
-}
-
-int problem_check(const char *word, const char *provider)
-{
-    problem p = { .word = word };
-    const int result = read_word(&p);
-    if (result != TOOL_DONE)
-        return result;
-    const uint64_t n = p.number[0], m = p.number[1], dim = p.number[2];
-    if (provider && p.kind != GEMM)
-        return tool_usage("--provider is for gemm alone");
-    if (kinds[p.kind].square && n != m)
-        return tool_usage("%s: both counts of rows must be equal, they are %llu and %llu", word, (unsigned long long)n, (unsigned long long)m);
-    if (p.kind == NTXENT && n % 2)
-        return tool_usage("%s: ntxent needs an even number of rows", word);
-    if (p.kind == SUPCON && p.classes == 0)
-        return tool_usage("%s: c is the number of classes, at least 1", word);
-    if (p.kind == TOPK && (p.k == 0 || p.k > m || p.k > 1024))
-        return tool_usage("%s: k = %llu must be 1 … %llu, and at most 1024", word, (unsigned long long)p.k, (unsigned long long)m);
-    if (p.kind == CONV && (p.side == 0 || p.stride == 0 || p.padding >= p.side))
-        return tool_usage("%s: k = %llu and s = %llu must be at least 1, p = %llu below k", word, (unsigned long long)p.side, (unsigned long long)p.stride, (unsigned long long)p.padding);
-    if (kinds[p.kind].numbers == 3 && ((n > m ? n : m) > UINT32_MAX / 4 / dim || (p.kind == GEMM && n > UINT32_MAX / m)))
-        return tool_usage("%s: more than 2^30 floats in one matrix", word);
-    return TOOL_DONE;
-}
 
 // ---- data --------------------------------------------------------------------------------------------
 static chi_status add(problem *p, int place, uint64_t bytes, const void *from)
@@ -133,37 +33,38 @@ static chi_status create_similarity(problem *p)
 {
     const uint64_t n = p->number[0], m = p->number[1], dim = p->number[2];
     const chi_similarity_options options = {
-        .metric = p->kind == LOGSUMEXP ? CHI_METRIC_COSINE : CHI_METRIC_DOT, .scale = p->kind == LOGSUMEXP ? 1.0f / TEMPERATURE : 1.0f, .topk = p->k,
-        .uses = p->kind == GEMM ? CHI_SIMILARITY_STORE : p->kind == TOPK ? CHI_SIMILARITY_TOPK : CHI_SIMILARITY_LOGSUMEXP,
+        .metric = p->kind == LOGSUMEXP || p->kind == STATS ? CHI_METRIC_COSINE : CHI_METRIC_DOT, .scale = p->kind == LOGSUMEXP ? 1.0f / TEMPERATURE : 1.0f, .topk = p->k,
+        .uses = p->kind == GEMM ? CHI_SIMILARITY_STORE : p->kind == TOPK ? CHI_SIMILARITY_TOPK : p->kind == STATS ? CHI_SIMILARITY_STATS : CHI_SIMILARITY_LOGSUMEXP,
         .provider = p->provider && strcmp(p->provider, "clblast") == 0 ? CHI_PROVIDER_CLBLAST : CHI_PROVIDER_CHIARO };
-    const uint64_t outputs = p->kind == GEMM ? n * m : p->kind == TOPK ? n * p->k : n;
+    const uint64_t outputs = p->kind == GEMM ? n * m : p->kind == TOPK ? n * p->k : p->kind == STATS ? 0 : n;
     chi_status st = add_rows(p, X, 1, n, dim);
     if (st == CHI_OK)
         st = add_rows(p, Y, 2, m, dim);
-    if (st == CHI_OK)
+    if (st == CHI_OK && outputs)
         st = add(p, OUT, 4 * outputs, NULL);
-    if (st == CHI_OK && p->kind == TOPK)
-        st = add(p, INDICES, 4 * n * p->k, NULL);
+    if (st == CHI_OK && (p->kind == TOPK || p->kind == STATS))
+        st = add(p, INDICES, p->kind == TOPK ? 4 * n * p->k : sizeof p->stats, NULL);
     if (st == CHI_OK)
         st = chi_similarity_create(p->dev, n, m, dim, &options, &p->sim);
     p->flop = p->flop_minimum = 2.0 * (double)n * (double)m * (double)dim;
-    p->bytes = 4.0 * ((double)(n + m) * (double)dim + (double)outputs);
+    p->bytes = 4.0 * ((double)(n + m) * (double)dim + (double)outputs * (p->kind == TOPK ? 2.0 : 1.0));
     p->scheme = options.provider == CHI_PROVIDER_CLBLAST ? "clblast" : "tiles";
     return st;
 }
 
 static chi_status create_loss(problem *p)
 {
-    static const chi_loss_kind loss[] = { [CLIP] = CHI_LOSS_CLIP, [NTXENT] = CHI_LOSS_NTXENT, [SUPCON] = CHI_LOSS_SUPCON };
+    static const chi_loss_kind loss[] = { [CLIP] = CHI_LOSS_CLIP, [INFONCE] = CHI_LOSS_INFONCE, [NTXENT] = CHI_LOSS_NTXENT, [SUPCON] = CHI_LOSS_SUPCON };
     const uint64_t n = p->number[0], dim = p->number[2];
+    const bool two_sides = p->kind == CLIP || p->kind == INFONCE;
     chi_status st = add_rows(p, X, 1, n, dim);
     if (st == CHI_OK)
         st = add(p, GRAD_X, 4 * n * dim, NULL);
     if (st == CHI_OK)
         st = add(p, VALUE, 4, NULL);
-    if (st == CHI_OK && p->kind == CLIP)
+    if (st == CHI_OK && two_sides)
         st = add_rows(p, Y, 2, n, dim);
-    if (st == CHI_OK && p->kind == CLIP)
+    if (st == CHI_OK && two_sides)
         st = add(p, GRAD_Y, 4 * n * dim, NULL);
     int32_t *labels = p->kind == SUPCON ? malloc(4 * n) : NULL;
     for (uint64_t i = 0; labels && i < n; i++)
@@ -179,10 +80,11 @@ static chi_status create_loss(problem *p)
     p->flop = report.flop;
     p->flop_minimum = report.flop_minimum;
     p->scheme = report.scheme;
-    p->bytes = 4.0 * (p->kind == CLIP ? 4.0 : 2.0) * (double)n * (double)dim;
+    p->bytes = 4.0 * (two_sides ? 4.0 : 2.0) * (double)n * (double)dim;
     return st;
 }
 
+// One layer: forward, and with b = 1 its gradients by the output's, which are rows like the inputs.
 static chi_status create_conv(problem *p)
 {
     const uint64_t batch = p->number[0], cin = p->number[1], h = p->number[2], w = p->number[3], cout = p->number[4];
@@ -191,14 +93,32 @@ static chi_status create_conv(problem *p)
     if (st != CHI_OK)
         return st;
     const chi_shape out = chi_encoder_output(p->encoder);
-    const uint64_t outputs = out.channels * out.height * out.width;
-    st = add_rows(p, X, 1, batch, cin * h * w);
+    const uint64_t inputs = cin * h * w, outputs = out.channels * out.height * out.width, weights = cout * cin * p->side * p->side;
+    st = add_rows(p, X, 1, batch, inputs);
     if (st == CHI_OK)
         st = add(p, OUT, 4 * batch * outputs, NULL);
-    p->flop = p->flop_minimum = 2.0 * (double)batch * (double)outputs * (double)(cin * p->side * p->side);
-    p->bytes = 4.0 * (double)batch * (double)(cin * h * w + outputs);
-    p->scheme = "forward";
+    if (st == CHI_OK && p->backward)
+        st = add_rows(p, GRAD_OUT, 2, batch, outputs);
+    if (st == CHI_OK && p->backward)
+        st = add(p, GRAD_X, 4 * batch * inputs, NULL);
+    if (st == CHI_OK && p->backward)
+        st = add(p, GRAD_WEIGHTS, 4 * weights, NULL);
+    const double passes = p->backward ? 2.0 : 1.0; // each matrix once more, as a gradient
+    p->flop = p->flop_minimum = (p->backward ? 6.0 : 2.0) * (double)batch * (double)outputs * (double)(cin * p->side * p->side);
+    p->bytes = 4.0 * passes * ((double)batch * (double)(inputs + outputs) + (double)weights);
+    p->scheme = p->backward ? "forward, backward" : "forward";
     return st;
+}
+
+static chi_status run_conv(problem *p)
+{
+    const uint64_t n = p->number[0], inputs = p->number[1] * p->number[2] * p->number[3];
+    const chi_shape out = chi_encoder_output(p->encoder);
+    const uint64_t outputs = out.channels * out.height * out.width;
+    const chi_status st = chi_encoder_forward(p->encoder, view(p, X, n, inputs), view(p, OUT, n, outputs));
+    if (st != CHI_OK || !p->backward)
+        return st;
+    return chi_encoder_backward(p->encoder, view(p, GRAD_OUT, n, outputs), view(p, GRAD_X, n, inputs));
 }
 
 // One step of the baseline recipe: two views of each image, forward, NT-Xent, backward, AdamW.
@@ -249,10 +169,10 @@ static chi_status create_train_step(problem *p)
 
 int problem_create(problem *p)
 {
-    const int result = read_word(p);
+    const int result = problem_read(p);
     if (result != TOOL_DONE)
         return result;
-    const chi_status st = p->kind == CONV ? create_conv(p) : p->kind == TRAIN_STEP ? create_train_step(p) : p->loss || kinds[p->kind].square ? create_loss(p) : create_similarity(p);
+    const chi_status st = p->kind == CONV ? create_conv(p) : p->kind == TRAIN_STEP ? create_train_step(p) : p->loss || problem_forms[p->kind].square ? create_loss(p) : create_similarity(p);
     return st == CHI_OK ? TOOL_DONE : tool_fail(st);
 }
 
@@ -288,17 +208,17 @@ chi_status problem_run(problem *p)
         return chi_similarity_logsumexp(p->sim, view(p, X, n, dim), view(p, Y, m, dim), view(p, OUT, n, 1));
     case TOPK:
         return chi_similarity_topk(p->sim, view(p, X, n, dim), view(p, Y, m, dim), p->k, view(p, OUT, n, p->k), p->buffer[INDICES]);
-    case CONV: {
-        const chi_shape out = chi_encoder_output(p->encoder);
-        return chi_encoder_forward(p->encoder, view(p, X, n, m * p->number[2] * p->number[3]), view(p, OUT, n, out.channels * out.height * out.width));
-    }
+    case STATS:
+        return chi_similarity_stats(p->sim, view(p, X, n, dim), view(p, Y, m, dim), -1.0f, 1.0f, STATS_BINS, p->stats.histogram, &p->stats.pairs);
+    case CONV:
+        return run_conv(p);
     case TRAIN_STEP:
         return run_train_step(p);
     default:
         break;
     }
     chi_loss_args args = { .x = view(p, X, n, dim), .grad_x = view(p, GRAD_X, n, dim), .value = view(p, VALUE, 1, 1), .labels = p->buffer[LABELS] };
-    if (p->kind == CLIP) {
+    if (p->kind == CLIP || p->kind == INFONCE) {
         args.y = view(p, Y, n, dim);
         args.grad_y = view(p, GRAD_Y, n, dim);
     }
@@ -347,8 +267,8 @@ static chi_status fetch_weights(chi_tensors *all, const char *prefix, chi_encode
 // went in, which is not hashed.
 static chi_status fetch_all(problem *p, chi_tensors *all)
 {
-    static const struct { int place; const char *name; } parts[] = { { VALUE, "value" }, { GRAD_X, "grad_x" }, { GRAD_Y, "grad_y" }, { OUT, "output" },
-                                                                     { INDICES, "indices" }, { X, "x" }, { Y, "y" }, { LABELS, "labels" } };
+    static const struct { int place; const char *name; } parts[] = { { VALUE, "value" }, { GRAD_X, "grad_x" }, { GRAD_Y, "grad_y" }, { GRAD_WEIGHTS, "grad_weight" }, { OUT, "output" },
+                                                                     { INDICES, "indices" }, { X, "x" }, { Y, "y" }, { GRAD_OUT, "grad_output" }, { LABELS, "labels" } };
     chi_status st = CHI_OK;
     p->hash = CHI_HASH_START;
     for (size_t i = 0; i < sizeof parts / sizeof *parts && st == CHI_OK; i++) {
@@ -368,11 +288,28 @@ static chi_status fetch_all(problem *p, chi_tensors *all)
     return st;
 }
 
+// What is not in a buffer yet.
+static chi_status gather(problem *p)
+{
+    if (p->kind == STATS)
+        return chi_buffer_upload(p->buffer[INDICES], 0, &p->stats, sizeof p->stats);
+    if (!p->buffer[GRAD_WEIGHTS])
+        return CHI_OK;
+    float *weights = malloc(chi_buffer_bytes(p->buffer[GRAD_WEIGHTS]));
+    chi_status st = weights ? chi_encoder_read(p->encoder, 0, 1, weights) : CHI_ERR_MEMORY;
+    if (st == CHI_OK)
+        st = chi_buffer_upload(p->buffer[GRAD_WEIGHTS], 0, weights, chi_buffer_bytes(p->buffer[GRAD_WEIGHTS]));
+    free(weights);
+    return st;
+}
+
 int problem_results(problem *p, const char *dump)
 {
     const size_t weights = (p->encoder ? chi_encoder_parameters(p->encoder).count : 0) + (p->head ? chi_encoder_parameters(p->head).count : 0);
     chi_tensors all = { .items = calloc(weights + PROBLEM_BUFFERS, sizeof(chi_tensor)) };
-    chi_status st = all.items ? fetch_all(p, &all) : CHI_ERR_MEMORY;
+    chi_status st = all.items ? gather(p) : CHI_ERR_MEMORY;
+    if (st == CHI_OK)
+        st = fetch_all(p, &all);
     if (st == CHI_OK && dump)
         st = chi_safetensors_write(dump, &all);
     for (size_t i = 0; i < all.count; i++)
