@@ -12,6 +12,7 @@ static const struct {
     { "train", command_train, "train an encoder on images: chiaro train simclr --data DIR --output DIR" },
     { "embed", command_embed, "images to features in an .npy file" },
     { "eval", command_eval, "kNN and linear probe of a trained encoder" },
+    { "search", command_search, "the k rows of one .npy file nearest to each of another" },
     { "bench", command_bench, "time one problem: chiaro bench clip:4096x4096x128" },
     { "devices", command_devices, "what OpenCL devices there are" },
     { "cache", command_cache, "where compiled programs are kept: chiaro cache path|clear" },
@@ -25,7 +26,7 @@ static int help(FILE *to)
     for (size_t i = 0; i < COMMANDS; i++)
         fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
     fputs("\nchiaro COMMAND --help says more; chiaro --version. Exit status: 0 done, 1 failed, 2 wrong usage, 3 no usable\n"
-          "device, 130 interrupted with a checkpoint written.\n\nexample: chiaro train simclr --data /usr/share/datasets/fashion-mnist --output run\n", to);
+          "device, 130 interrupted, train with a checkpoint written.\n\nexample: chiaro train simclr --data /usr/share/datasets/fashion-mnist --output run\n", to);
     return to == stdout ? TOOL_DONE : TOOL_USAGE;
 }
 

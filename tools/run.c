@@ -13,27 +13,13 @@ enum { MOST_CHECKPOINTS = 4096, CONFIG = RECIPE_KEYS * (RECIPE_TEXT + 32) };
 
 static void path_of(const run *r, const char *name, char *to) { snprintf(to, 4200, "%s/%s", r->folder, name); }
 
-static int make_folder(const char *path)
-{
-    char part[4000];
-    snprintf(part, sizeof part, "%s", path);
-    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = 0;
-        mkdir(part, 0777); // what matters is the last one
-        *slash = '/';
-    }
-    if (mkdir(part, 0777) == 0 || errno == EEXIST)
-        return TOOL_DONE;
-    return tool_error("%s: %s", path, strerror(errno));
-}
-
 int run_open(run *r, const char *folder, const recipe *wanted, bool resume)
 {
     char path[4200], *before = NULL;
     char *config = malloc(CONFIG);
     snprintf(r->folder, sizeof r->folder, "%.3900s", folder);
     r->terminal = isatty(STDERR_FILENO);
-    int result = config ? make_folder(r->folder) : tool_error("no memory");
+    int result = config ? tool_make_folder(r->folder) : tool_error("no memory");
     path_of(r, "config.txt", path);
     if (result == TOOL_DONE) {
         recipe_print(wanted, config, CONFIG);

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -246,6 +247,20 @@ int tool_open(tool *t, chi_device **dev)
 }
 
 // ---- files -----------------------------------------------------------------------------------------
+int tool_make_folder(const char *path)
+{
+    char part[4000];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        mkdir(part, 0777); // what matters is the last one
+        *slash = '/';
+    }
+    if (mkdir(part, 0777) == 0 || errno == EEXIST)
+        return TOOL_DONE;
+    return tool_error("%s: %s", path, strerror(errno));
+}
+
 int tool_write_text(const char *path, const char *text)
 {
     char temp[4200];

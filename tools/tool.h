@@ -43,6 +43,7 @@ double tool_seconds(void);
 void tool_catch_interrupts(void);
 int tool_interrupted(void);
 
+int tool_make_folder(const char *path); // with its parents
 // A text file written whole or not at all.
 int tool_write_text(const char *path, const char *text);
 char *tool_read_text(const char *path); // NULL: said why
@@ -61,6 +62,7 @@ void tool_free_images(tool_images *images);
 int command_train(int argc, char **argv);
 int command_embed(int argc, char **argv);
 int command_eval(int argc, char **argv);
+int command_search(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_cache(int argc, char **argv);
 int command_devices(int argc, char **argv);

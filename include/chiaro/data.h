@@ -37,6 +37,23 @@ chi_status chi_tensor_to_i32(chi_tensor *tensor);
 chi_status chi_tensor_read(const char *path, chi_tensor *out);
 chi_status chi_npy_write(const char *path, const chi_tensor *tensor); // temp file + rename
 
+// .npy a few rows at a time, for files larger than memory. Open checks the header against the file's size; a row is all
+// that one index of the first dimension holds.
+typedef struct chi_npy_reader chi_npy_reader;
+chi_status chi_npy_open(const char *path, chi_npy_reader **out);
+void chi_npy_close(chi_npy_reader **reader);
+const chi_tensor *chi_npy_describe(const chi_npy_reader *reader); // type, shape, count; no bytes
+// Rows first … first + rows − 1 as float32, other types rounded once.
+chi_status chi_npy_read_rows(chi_npy_reader *reader, size_t first, size_t rows, float *to);
+// Writes in order into a temp file beside `path`; commit puts it in place whole (fsync, rename) and ends the writer, in
+// failure too; discard leaves nothing. Files that belong together: flush all, then commit all. `shape` gives type and shape, its bytes are not read.
+typedef struct chi_npy_writer chi_npy_writer;
+chi_status chi_npy_create(const char *path, const chi_tensor *shape, chi_npy_writer **out);
+chi_status chi_npy_append(chi_npy_writer *writer, const void *elements, uint64_t bytes);
+chi_status chi_npy_flush(chi_npy_writer *writer); // fsync: a full disk shows here at the latest
+chi_status chi_npy_commit(chi_npy_writer **writer);
+void chi_npy_discard(chi_npy_writer **writer);
+
 // safetensors. Reading verifies the whole header (no overlap, no gap, no duplicate) and, where metadata
 // holds checksums, every tensor. Metadata is a flat list of string pairs.
 typedef struct chi_tensors {

@@ -99,6 +99,7 @@ void chi_device_clear_error(chi_device *dev);
 // Device bytes held through this handle now, and the most at any time since open or reset.
 void chi_device_memory(const chi_device *dev, uint64_t *current_bytes, uint64_t *peak_bytes);
 void chi_device_reset_peak(chi_device *dev);
+uint64_t chi_device_budget(const chi_device *dev); // options.memory_bytes, or its default
 
 // Times by device events, with options.profile: one entry a kernel name, in order of first use.
 typedef struct chi_kernel_time {

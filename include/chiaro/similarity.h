@@ -43,6 +43,11 @@ chi_status chi_similarity_create(chi_device *dev, size_t n, size_t m, size_t dim
                                  const chi_similarity_options *options, chi_similarity **out);
 void chi_similarity_destroy(chi_similarity **sim);
 
+// The most device bytes that create would take with these arguments beside the inputs, rounding of allocations aside.
+// Refuses what create refuses, but for memory.
+chi_status chi_similarity_bytes(chi_device *dev, size_t n, size_t m, size_t dim, const chi_similarity_options *options,
+                                uint64_t *bytes);
+
 // out [n][m] = s. The only function that stores the matrix.
 chi_status chi_similarity_store(chi_similarity *sim, chi_matrix x, chi_matrix y, chi_matrix out);
 
@@ -51,9 +56,15 @@ chi_status chi_similarity_logsumexp(chi_similarity *sim, chi_matrix x, chi_matri
 
 // The k best columns of each row: largest s first (smallest for squared Euclidean), ties by the lower index.
 // values [n][k] float, indices [n][k] int32 in its own buffer. 1 ≤ k ≤ options.topk; where m < k the
-// rest is −inf (inf) and −1. NaN ranks below everything.
+// rest is −inf (inf) and −1. NaN ranks below everything. Exact: the bits and indices of a sort of the stored matrix.
 chi_status chi_similarity_topk(chi_similarity *sim, chi_matrix x, chi_matrix y, size_t k,
                                chi_matrix values, chi_buffer *indices);
+
+// The same for more columns than memory holds, a block of them at a time, in order: y are the columns from number `seen`
+// on, and values and indices hold what the call before left (k the same; seen = 0: nothing, as above). After the last
+// block they are those of one call over all columns, bit for bit. seen + m < 2³¹.
+chi_status chi_similarity_topk_more(chi_similarity *sim, chi_matrix x, chi_matrix y, size_t k, size_t seen,
+                                    chi_matrix values, chi_buffer *indices);
 
 // Over all n · m pairs. The histogram has 1 … 1024 equal bins over [low, high]; pairs outside are in
 // below and above, NaN in nan. Mean, variance (divided by the number of pairs), minimum and maximum leave NaN

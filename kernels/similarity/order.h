@@ -23,11 +23,18 @@ inline uint list_insert(global float *values, global int *indices, uint count, c
     return count < k ? count + 1 : count;
 }
 
-// What is left of the list, and the sign that METRIC took.
-inline void list_finish(global float *values, global int *indices, const uint count, const uint k, const bool negate)
+// A finished list of `count` columns is gone on with.
+inline void list_resume(global float *values, const uint count, const bool negate)
 {
     for (uint c = 0; c < count && negate; c++)
         values[c] = -values[c];
+}
+
+// What is left of the list, and the sign that METRIC took. NaN of every kind leaves as one.
+inline void list_finish(global float *values, global int *indices, const uint count, const uint k, const bool negate)
+{
+    for (uint c = 0; c < count; c++)
+        values[c] = is_nan(values[c]) ? NAN : negate ? -values[c] : values[c];
     for (uint c = count; c < k; c++) {
         values[c] = negate ? INFINITY : -INFINITY;
         indices[c] = -1;

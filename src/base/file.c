@@ -52,7 +52,8 @@ chi_status chi__file_read(chi__file *file, uint64_t offset, void *to, uint64_t b
     errno = 0;
     if (bytes && fread(to, 1, (size_t)bytes, file->at) != (size_t)bytes)
         return errno ? fail_errno("read", file->path, errno)
-                     : chi__fail(NULL, CHI_ERR_FILE, "%s: became shorter while it was read", file->path);
+                     : chi__fail(NULL, CHI_ERR_FILE, "%s: became shorter while %llu bytes at %llu were read", file->path,
+                                 (unsigned long long)bytes, (unsigned long long)offset);
     return CHI_OK;
 }
 
@@ -119,6 +120,15 @@ void chi__writer_put(chi__writer *writer, const void *bytes, size_t count)
         writer->failed = true;
         writer->error = errno;
     }
+}
+
+chi_status chi__writer_flush(chi__writer *writer)
+{
+    if (!writer->failed && (fflush(writer->at) != 0 || (writer->sync && fsync(fileno(writer->at)) != 0))) {
+        writer->failed = true;
+        writer->error = errno;
+    }
+    return writer->failed ? fail_errno("write", writer->path, writer->error) : CHI_OK;
 }
 
 static bool sync_folder_of(const char *path)

@@ -21,6 +21,7 @@ chi_status chi__file_load(const char *path, uint64_t limit, char **out, size_t *
 typedef struct chi__writer { FILE *at; char path[4096], temp[4200]; bool sync, failed; int error; } chi__writer;
 chi_status chi__writer_open(const char *path, bool sync, chi__writer *out);
 void chi__writer_put(chi__writer *writer, const void *bytes, size_t count); // errors are kept for commit
+chi_status chi__writer_flush(chi__writer *writer); // what was put is on the disk, or why not
 chi_status chi__writer_commit(chi__writer *writer);
 void chi__writer_abort(chi__writer *writer);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// npy.c: reading and writing numpy's .npy, formats 1 to 3. Chosen by src/data/read.c.
+// npy.c: reading and writing numpy's .npy, formats 1 to 3. Chosen by src/data/read.c; piece by piece: npy_rows.c.
 //
 // Layout: \x93NUMPY, major, minor, header length (16 bits in format 1, 32 after), a Python dictionary
 //   {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
@@ -191,40 +191,49 @@ static chi_status load_header(chi__file *file, char **text, uint64_t *start)
     return CHI_OK;
 }
 
-static chi_status read_array(chi__file *file, const header *h, uint64_t start, chi_tensor *t)
+static chi_status check_array(const chi__file *file, const header *h, chi__npy_layout *out)
 {
-    bool swap = false;
-    uint64_t bytes;
-    CHI_TRY(read_descr(h, &t->type, &swap));
+    chi_tensor *t = h->t;
+    CHI_TRY(read_descr(h, &t->type, &out->swap));
     if (h->fortran)
         return chi__fail(NULL, CHI_ERR_FORMAT, "%s: in Fortran order; save numpy.ascontiguousarray of it", file->path);
-    if (!chi__tensor_size(t->type, t->shape, t->dims, &t->count, &bytes))
+    if (!chi__tensor_size(t->type, t->shape, t->dims, &t->count, &out->bytes))
         return chi__fail(NULL, CHI_ERR_FORMAT, "%s: the shape's %zu sizes overflow", file->path, t->dims);
-    if (bytes != file->bytes - start)
+    if (out->bytes != file->bytes - out->start)
         return chi__fail(NULL, CHI_ERR_FORMAT, "%s: the header says %" PRIu64 " bytes of elements, the file holds %"
-                         PRIu64, file->path, bytes, file->bytes - start);
-    CHI_TRY(chi__tensor_allocate(t, file->path));
-    CHI_TRY(chi__file_read(file, start, t->bytes, bytes));
-    if (swap)
-        chi__swap_bytes(t->bytes, t->count, chi_type_bytes(t->type));
+                         PRIu64 " from byte %" PRIu64 " on", file->path, out->bytes, file->bytes - out->start, out->start);
     return CHI_OK;
+}
+
+chi_status chi__npy_look(chi__file *file, chi__npy_layout *out)
+{
+    chi__npy_layout layout = { 0 };
+    char *text = NULL;
+    chi_status st;
+    CHI_TRY_DONE(load_header(file, &text, &layout.start));
+    header h = { .path = file->path, .text = text, .at = text, .t = &layout.tensor };
+    CHI_TRY_DONE(parse(&h));
+    CHI_TRY_DONE(check_array(file, &h, &layout));
+    *out = layout;
+done:
+    chi__free(text);
+    return st;
 }
 
 chi_status chi__npy_read(chi__file *file, chi_tensor *out)
 {
-    chi_tensor t = { 0 };
-    char *text = NULL;
-    uint64_t start = 0;
+    chi__npy_layout layout;
+    CHI_TRY(chi__npy_look(file, &layout));
+    chi_tensor *t = &layout.tensor;
     chi_status st;
-    CHI_TRY_DONE(load_header(file, &text, &start));
-    header h = { .path = file->path, .text = text, .at = text, .t = &t };
-    CHI_TRY_DONE(parse(&h));
-    CHI_TRY_DONE(read_array(file, &h, start, &t));
-    *out = t;
+    CHI_TRY_DONE(chi__tensor_allocate(t, file->path));
+    CHI_TRY_DONE(chi__file_read(file, layout.start, t->bytes, layout.bytes));
+    if (layout.swap)
+        chi__swap_bytes(t->bytes, t->count, chi_type_bytes(t->type));
+    *out = *t;
 done:
     if (st != CHI_OK)
-        chi_tensor_free(&t);
-    chi__free(text);
+        chi_tensor_free(t);
     return st;
 }
 
@@ -255,21 +264,29 @@ static size_t print_header(const chi_tensor *t, char *to, size_t room)
     return end;
 }
 
-chi_status chi_npy_write(const char *path, const chi_tensor *tensor)
+chi_status chi__npy_begin(const char *path, const chi_tensor *tensor, uint64_t *bytes, chi__writer *out)
 {
     char head[512];
     size_t count;
-    uint64_t bytes;
-    chi__writer writer;
-    if (!path || !tensor || !tensor->bytes || tensor->dims > CHI__MAX_DIMS)
+    if (!path || !tensor || tensor->dims > CHI__MAX_DIMS)
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "npy_write: no path, no tensor or more than %d dimensions",
                          CHI__MAX_DIMS);
     if (!code_of(tensor->type))
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: .npy has no type %s", path, chi_type_name(tensor->type));
-    if (!chi__tensor_size(tensor->type, tensor->shape, tensor->dims, &count, &bytes) || count != tensor->count)
+    if (!chi__tensor_size(tensor->type, tensor->shape, tensor->dims, &count, bytes) || count != tensor->count)
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: %zu elements do not fit the shape", path, tensor->count);
-    CHI_TRY(chi__writer_open(path, true, &writer));
-    chi__writer_put(&writer, head, print_header(tensor, head, sizeof head));
+    CHI_TRY(chi__writer_open(path, true, out));
+    chi__writer_put(out, head, print_header(tensor, head, sizeof head));
+    return CHI_OK;
+}
+
+chi_status chi_npy_write(const char *path, const chi_tensor *tensor)
+{
+    uint64_t bytes;
+    chi__writer writer;
+    if (!tensor || !tensor->bytes)
+        return chi__fail(NULL, CHI_ERR_ARGUMENT, "npy_write: no tensor");
+    CHI_TRY(chi__npy_begin(path, tensor, &bytes, &writer));
     chi__writer_put(&writer, tensor->bytes, (size_t)bytes);
     return chi__writer_commit(&writer);
 }

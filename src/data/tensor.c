@@ -102,22 +102,22 @@ static double brain_value(uint16_t bits)
 }
 
 // Element i as a double: exact for all types but 64-bit integers, which the integer path below reads.
-static double element(const chi_tensor *t, size_t i)
+static double element(chi_type type, const void *bytes, size_t i)
 {
-    switch (t->type) {
-    case CHI_TYPE_F32: return (double)((const float *)t->bytes)[i];
-    case CHI_TYPE_F64: return ((const double *)t->bytes)[i];
-    case CHI_TYPE_F16: return half_value(((const uint16_t *)t->bytes)[i]);
-    case CHI_TYPE_BF16: return brain_value(((const uint16_t *)t->bytes)[i]);
-    case CHI_TYPE_U8: return ((const uint8_t *)t->bytes)[i];
-    case CHI_TYPE_I8: return ((const int8_t *)t->bytes)[i];
-    case CHI_TYPE_U16: return ((const uint16_t *)t->bytes)[i];
-    case CHI_TYPE_I16: return ((const int16_t *)t->bytes)[i];
-    case CHI_TYPE_U32: return ((const uint32_t *)t->bytes)[i];
-    case CHI_TYPE_I32: return ((const int32_t *)t->bytes)[i];
-    case CHI_TYPE_U64: return (double)((const uint64_t *)t->bytes)[i];
-    case CHI_TYPE_I64: return (double)((const int64_t *)t->bytes)[i];
-    case CHI_TYPE_BOOL: return ((const uint8_t *)t->bytes)[i] != 0;
+    switch (type) {
+    case CHI_TYPE_F32: return (double)((const float *)bytes)[i];
+    case CHI_TYPE_F64: return ((const double *)bytes)[i];
+    case CHI_TYPE_F16: return half_value(((const uint16_t *)bytes)[i]);
+    case CHI_TYPE_BF16: return brain_value(((const uint16_t *)bytes)[i]);
+    case CHI_TYPE_U8: return ((const uint8_t *)bytes)[i];
+    case CHI_TYPE_I8: return ((const int8_t *)bytes)[i];
+    case CHI_TYPE_U16: return ((const uint16_t *)bytes)[i];
+    case CHI_TYPE_I16: return ((const int16_t *)bytes)[i];
+    case CHI_TYPE_U32: return ((const uint32_t *)bytes)[i];
+    case CHI_TYPE_I32: return ((const int32_t *)bytes)[i];
+    case CHI_TYPE_U64: return (double)((const uint64_t *)bytes)[i];
+    case CHI_TYPE_I64: return (double)((const int64_t *)bytes)[i];
+    case CHI_TYPE_BOOL: return ((const uint8_t *)bytes)[i] != 0;
     }
     return (double)NAN;
 }
@@ -130,6 +130,18 @@ static void replace(chi_tensor *t, chi_type type, void *block)
     t->type = type;
 }
 
+void chi__to_f32(chi_type type, const void *from, size_t count, float *to)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (type == CHI_TYPE_I64) // straight from the integer: one rounding, not two
+            to[i] = (float)((const int64_t *)from)[i];
+        else if (type == CHI_TYPE_U64)
+            to[i] = (float)((const uint64_t *)from)[i];
+        else
+            to[i] = (float)element(type, from, i);
+    }
+}
+
 chi_status chi_tensor_to_f32(chi_tensor *tensor)
 {
     if (!tensor || !tensor->bytes)
@@ -139,14 +151,7 @@ chi_status chi_tensor_to_f32(chi_tensor *tensor)
     float *to = chi__alloc(tensor->count, sizeof *to);
     if (!to)
         return chi__fail(NULL, CHI_ERR_MEMORY, "tensor_to_f32: no memory for %zu floats", tensor->count);
-    for (size_t i = 0; i < tensor->count; i++) {
-        if (tensor->type == CHI_TYPE_I64) // straight from the integer: one rounding, not two
-            to[i] = (float)((const int64_t *)tensor->bytes)[i];
-        else if (tensor->type == CHI_TYPE_U64)
-            to[i] = (float)((const uint64_t *)tensor->bytes)[i];
-        else
-            to[i] = (float)element(tensor, i);
-    }
+    chi__to_f32(tensor->type, tensor->bytes, tensor->count, to);
     replace(tensor, CHI_TYPE_F32, to);
     return CHI_OK;
 }
@@ -162,7 +167,7 @@ chi_status chi_tensor_to_i32(chi_tensor *tensor)
         return chi__fail(NULL, CHI_ERR_MEMORY, "tensor_to_i32: no memory for %zu integers", tensor->count);
     for (size_t i = 0; i < tensor->count; i++) {
         // 64-bit integers lose low bits here only beyond 2^53, far outside of what is accepted.
-        const double v = element(tensor, i);
+        const double v = element(tensor->type, tensor->bytes, i);
         if (!(v >= INT32_MIN && v <= INT32_MAX) || v != floor(v)) {
             chi__free(to);
             return chi__fail(NULL, CHI_ERR_FORMAT, "tensor%s%s: element %zu is %.17g, not a 32-bit integer",

@@ -16,6 +16,8 @@ chi_status chi__tensor_allocate(chi_tensor *t, const char *path);
 // "F32", "BF16", …; false: no such type.
 bool chi__type_of_name(const char *name, chi_type *out);
 
+// `count` elements of `type` rounded once to float32.
+void chi__to_f32(chi_type type, const void *from, size_t count, float *to);
 // Each element's bytes reversed.
 void chi__swap_bytes(void *bytes, size_t count, size_t element_bytes);
 static inline bool chi__host_is_little(void)
@@ -23,6 +25,16 @@ static inline bool chi__host_is_little(void)
     const uint16_t one = 1;
     return *(const unsigned char *)&one == 1;
 }
+
+// What an .npy file's header says, checked against the file: bytes of elements from byte `start` on.
+typedef struct chi__npy_layout {
+    chi_tensor tensor; // without its bytes
+    uint64_t start, bytes;
+    bool swap; // the file's byte order is not ours
+} chi__npy_layout;
+chi_status chi__npy_look(chi__file *file, chi__npy_layout *out);
+// Opens a writer behind the header of `tensor` (its bytes are not read); *bytes of elements are due.
+chi_status chi__npy_begin(const char *path, const chi_tensor *tensor, uint64_t *bytes, chi__writer *out);
 
 // The readers behind chi_tensor_read, chosen by the file's first bytes. They leave *out alone on failure.
 chi_status chi__npy_read(chi__file *file, chi_tensor *out);

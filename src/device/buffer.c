@@ -166,6 +166,7 @@ void chi_device_memory(const chi_device *dev, uint64_t *current_bytes, uint64_t 
         *peak_bytes = dev->peak;
 }
 
+uint64_t chi_device_budget(const chi_device *dev) { return dev->budget; }
 void chi_device_reset_peak(chi_device *dev) { dev->peak = dev->held; }
 
 chi_status chi__check_matrix(chi_device *dev, chi_matrix m, size_t rows, size_t cols, const char *what)

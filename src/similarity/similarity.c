@@ -65,14 +65,20 @@ static chi__pairs pairs_of(const chi_similarity *sim)
     };
 }
 
-static chi_status check_budget(const chi_similarity *sim)
+static uint64_t scratch_bytes(const chi_similarity *sim)
 {
     uint64_t kept, bytes = chi__operand_bytes(sim->tile, sim->n, sim->dim, CHI__LEFT) + chi__operand_bytes(sim->tile, sim->m, sim->dim, CHI__RIGHT);
     const chi__pairs pairs = pairs_of(sim);
     if (sim->options.uses & CHI_SIMILARITY_LOGSUMEXP)
         bytes += chi__passes_bytes(sim->tile, &pairs, &kept);
     if (sim->options.uses & CHI_SIMILARITY_STATS)
-        bytes += 12ull * sim->n * chi__div_up(sim->m, chi__superblock(sim->m));
+        bytes += 12ull * sim->n * chi__div_up(sim->m, chi__superblock(sim->m)) + 8ull * (CHI__MOST_BINS + 3);
+    return bytes;
+}
+
+static chi_status check_budget(const chi_similarity *sim)
+{
+    const uint64_t bytes = scratch_bytes(sim);
     const uint64_t left = chi__memory_left(sim->dev);
     char need[24], have[24];
     if (bytes > left)
@@ -134,6 +140,17 @@ static chi_status build(chi_similarity *sim)
         CHI_TRY(get(sim, "similarity/stats", "similarity_stats", false, "", &sim->stats));
         CHI_TRY(chi__similarity_stats_create(sim));
     }
+    return CHI_OK;
+}
+
+chi_status chi_similarity_bytes(chi_device *dev, size_t n, size_t m, size_t dim, const chi_similarity_options *options, uint64_t *bytes)
+{
+    chi_similarity sim = { 0 };
+    CHI_TRY(resolve(dev, n, m, dim, options, &sim));
+    CHI_TRY(check_provider(&sim));
+    CHI_TRY(chi__core_tile(dev, family_of(sim.options.uses), dim, &sim.tile));
+    const bool none = chi__similarity_empty(&sim) || sim.options.provider != CHI_PROVIDER_CHIARO;
+    *bytes = none ? 0 : scratch_bytes(&sim);
     return CHI_OK;
 }
 
@@ -240,27 +257,38 @@ chi_status chi_similarity_logsumexp(chi_similarity *sim, chi_matrix x, chi_matri
     });
 }
 
-chi_status chi_similarity_topk(chi_similarity *sim, chi_matrix x, chi_matrix y, size_t k, chi_matrix values, chi_buffer *indices)
+// The rest of lists that no column fills.
+static chi_status fill_lists(chi_similarity *sim, size_t k, chi_matrix values, chi_buffer *indices)
+{
+    const uint32_t worst = sim->options.metric == CHI_METRIC_SQUARED_EUCLIDEAN ? 0x7f800000u : 0xff800000u;
+    for (size_t i = 0; i < sim->n; i++)
+        CHI_TRY(chi__fill(values.buffer, 4ull * (values.offset + i * chi__stride(values)), 4ull * k, worst));
+    return chi__fill(indices, 0, 4ull * sim->n * k, UINT32_MAX);
+}
+
+chi_status chi_similarity_topk_more(chi_similarity *sim, chi_matrix x, chi_matrix y, size_t k, size_t seen, chi_matrix values,
+                                    chi_buffer *indices)
 {
     CHI_TRY(check_use(sim, CHI_SIMILARITY_TOPK, "topk"));
     if (k == 0 || k > sim->options.topk)
         return chi__fail(sim->dev, CHI_ERR_ARGUMENT, "similarity topk: k is %zu, it must be 1 … %zu (options.topk)", k, sim->options.topk);
+    if (seen > INT32_MAX || sim->m > INT32_MAX - seen)
+        return chi__fail(sim->dev, CHI_ERR_SHAPE, "similarity topk: %zu columns after %zu, indices end at 2^31 − 1", sim->m, seen);
     CHI_TRY(chi__check_matrix(sim->dev, values, sim->n, k, "similarity topk: values"));
     if (!indices || chi__buffer_device(indices) != sim->dev || chi_buffer_bytes(indices) < 4ull * sim->n * k)
         return chi__fail(sim->dev, CHI_ERR_SHAPE, "similarity topk: indices need %zu bytes on this device", 4 * sim->n * k);
     CHI_TRY(chi__similarity_pack(sim, x, y, "similarity topk"));
-    if (sim->n == 0)
-        return CHI_OK;
-    if (sim->m == 0) {
-        const uint32_t worst = sim->options.metric == CHI_METRIC_SQUARED_EUCLIDEAN ? 0x7f800000u : 0xff800000u;
-        for (size_t i = 0; i < sim->n; i++)
-            CHI_TRY(chi__fill(values.buffer, 4ull * (values.offset + i * chi__stride(values)), 4ull * k, worst));
-        return chi__fill(indices, 0, 4ull * sim->n * k, UINT32_MAX);
-    }
+    if (chi__similarity_empty(sim))
+        return sim->n && !seen ? fill_lists(sim, k, values, indices) : CHI_OK;
     return chi__run_groups(sim->dev, &(chi__launch){
         .kernel = sim->topk, .local = { sim->tile->wg_n, sim->tile->wg_m },
-        .args = { U32(0), U32(sim->n), U32(sim->m), U32(sim->dim), U32(k), F32(sim->options.scale), BUF(sim->x.left),
+        .args = { U32(0), U32(sim->n), U32(sim->m), U32(sim->dim), U32(k), U32(seen), F32(sim->options.scale), BUF(sim->x.left),
                   BUF(sim->y.right), BUF(sim->x.inverse), BUF(sim->y.inverse), U64(values.offset), U32(chi__stride(values)),
                   BUF(values.buffer), BUF(indices) },
     }, chi__div_up(sim->n, sim->tile->block), chi__similarity_flop(sim));
+}
+
+chi_status chi_similarity_topk(chi_similarity *sim, chi_matrix x, chi_matrix y, size_t k, chi_matrix values, chi_buffer *indices)
+{
+    return chi_similarity_topk_more(sim, x, y, k, 0, values, indices);
 }
