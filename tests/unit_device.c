@@ -373,7 +373,7 @@ static void measured_core(void **state)
         free(note);
         assert_int_equal(chi_device_open(NULL, &dev), CHI_OK);
         assert_int_not_equal(chi_device_core(dev), core);
-        assert_string_equal(chi_device_tile(dev), chi__tile_default(chi_device_core(dev), chi__device_info(dev))->name);
+        assert_string_equal(chi_device_tile(dev), chi__tile_default(chi_device_core(dev), chi__device_info(dev)));
         chi_device_close(&dev);
     }
     setenv("CHIARO_KERNEL_DIR", test_path(""), 1);

@@ -41,7 +41,8 @@ struct chi_device {
     bool closed;    // only buffers still hold it
     chi_numerics numerics;
     chi_core core;
-    const char *tile; // a name of the table
+    char tile[CHI__TILE_NAME]; // asked for by name, or the core's default
+    chi__tuning *tuning;
     uint64_t budget, held, peak;
     size_t buffers; // alive; the last one frees a closed device
     chi_buffer *faults;

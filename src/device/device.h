@@ -74,9 +74,15 @@ chi_buffer *chi__faults(chi_device *dev);
 chi_status chi__check_matrix(chi_device *dev, chi_matrix m, size_t rows, size_t cols, const char *what);
 static inline size_t chi__stride(chi_matrix m) { return m.stride ? m.stride : m.cols; }
 
-// Asked of the layer above, src/tune/defaults.c, which alone knows tiles: the name of the tile for a device, and its
-// core where that is still CHI_CORE_AUTO. asked NULL: the table's choice. NULL: there is no such tile of that core.
-const char *chi__tile_choice(chi_core *core, const char *asked, const chi_device_info *info);
+// Asked of the layer above, src/tune/, which alone knows tiles: the name of the tile for a device, and its core where that
+// is still CHI_CORE_AUTO. asked NULL: the table's choice. false: there is no such tile of that core.
+enum { CHI__TILE_NAME = 40 }; // bytes of the longest name
+bool chi__tile_choice(chi_core *core, const char *asked, const chi_device_info *info, char *name);
+// What the handle keeps for that layer: read once, when core and tile are settled.
+typedef struct chi__tuning chi__tuning;
+chi_status chi__tuning_open(chi_device *dev, chi__tuning **out);
+void chi__tuning_free(chi__tuning **tuning);
+const chi__tuning *chi__device_tuning(const chi_device *dev);
 // Asked of src/tiles/core.c: nanoseconds a multiply-add takes in each core with its default tile.
 chi_status chi__core_measure(chi_device *dev, double *panel_ns, double *group_ns);
 

@@ -72,8 +72,7 @@ static chi_status set_up(chi_device *dev, const chi_device_options *o)
     dev->core = o->core;
     if (o->core < CHI_CORE_AUTO || o->core > CHI_CORE_GROUP || o->numerics < CHI_NUMERICS_EXACT || o->numerics > CHI_NUMERICS_FAST)
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "device: core %d or numerics %d is none of those in device.h", (int)o->core, (int)o->numerics);
-    dev->tile = chi__tile_choice(&dev->core, o->tile && o->tile[0] ? o->tile : NULL, &dev->info);
-    if (!dev->tile)
+    if (!chi__tile_choice(&dev->core, o->tile && o->tile[0] ? o->tile : NULL, &dev->info, dev->tile))
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "device: there is no tile \"%s\"%s", o->tile,
                          o->core == CHI_CORE_PANEL ? " of the panel core" : o->core == CHI_CORE_GROUP ? " of the group core" : "");
     dev->numerics = o->numerics;
@@ -108,7 +107,7 @@ static void choose_core(chi_device *dev, const chi_device_options *o)
                  dev->core == CHI_CORE_PANEL ? "panel" : "group", chi_error_text());
         chi_device_clear_error(dev);
     }
-    dev->tile = chi__tile_choice(&dev->core, NULL, &dev->info);
+    chi__tile_choice(&dev->core, NULL, &dev->info, dev->tile); // the default of a core is always there
     chi__times_read(dev);
     chi__kernels_free(dev); // the trial's: nobody else's kernels are listed
     dev->peak = dev->held;
@@ -121,7 +120,7 @@ static chi_status start(chi_device *dev, const chi_device_options *o)
     CHI_TRY(chi__faults_create(dev));
     choose_core(dev, o);
     dev->budget = o->memory_bytes ? o->memory_bytes : default_budget(&dev->info); // the trial was not counted
-    return CHI_OK;
+    return chi__tuning_open(dev, &dev->tuning);
 }
 
 static chi_status make_queue(chi_device *dev)
@@ -243,6 +242,7 @@ void chi_device_close(chi_device **device)
     if (dev->is_part)
         clReleaseDevice(dev->id);
     chi__gate_free(dev);
+    chi__tuning_free(&dev->tuning);
     chi__free(dev->cache);
     dev->cache = NULL;
     dev->closed = true;
@@ -263,4 +263,5 @@ cl_command_queue chi_device_queue(const chi_device *dev) { return dev->queue; }
 const chi_device_info *chi__device_info(const chi_device *dev) { return &dev->info; }
 chi_numerics chi__device_numerics(const chi_device *dev) { return dev->numerics; }
 const char *chi__device_cache(const chi_device *dev) { return dev->cache; }
+const chi__tuning *chi__device_tuning(const chi_device *dev) { return dev->tuning; }
 const char *chi__device_fingerprint(const chi_device *dev) { return dev->fingerprint; }

@@ -19,9 +19,7 @@ const char *chi__core_file(const char *stem, const chi__tile *tile, char *to)
 
 chi_status chi__core_tile(chi_device *dev, chi__family family, size_t dim, const chi__tile **out)
 {
-    (void)family; // one tile serves all until records of a search tell them apart
-    (void)dim;
-    *out = chi__device_tile(dev);
+    *out = chi__tuned_tile(dev, family, dim);
     return CHI_OK;
 }
 
@@ -46,11 +44,13 @@ static chi_status run(const trial *t, const chi__tile *tile, chi__kernel *kernel
 // Nanoseconds a multiply-add, at best of a few runs.
 static chi_status time_core(const trial *t, chi_core core, double *ns)
 {
-    const chi__tile *tile = chi__tile_default(core, chi__device_info(t->dev));
-    const size_t tiles = STEPS_A_GROUP / (tile->tile_m * tile->tile_n);
+    chi__tile default_tile, *tile = &default_tile;
     chi__kernel *kernel;
     char defines[160], file[64];
     double us = 0.0, best = 0.0;
+    if (!chi__tile_parse(core, chi__tile_default(core, chi__device_info(t->dev)), tile))
+        return chi__fail(t->dev, CHI_ERR_INTERNAL, "the default tile of core %d is none of its space", (int)core);
+    const size_t tiles = STEPS_A_GROUP / (tile->tile_m * tile->tile_n);
     CHI_TRY(chi__kernel_get(t->dev, chi__core_file("tiles/trial", tile, file), "tiles_trial", chi__tile_defines(tile, defines), &kernel));
     CHI_TRY(run(t, tile, kernel, 1, 1, &us)); // drivers compile at the first launch
     CHI_TRY(run(t, tile, kernel, 1, 1, &us));

@@ -1,20 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// tune.h: tiles, and which one a device starts with.
+// tune.h: tiles, the space they come from, and which one a device uses for what. Host: space.c, defaults.c, lookup.c.
 #ifndef CHI_TUNE_TUNE_H
 #define CHI_TUNE_TUNE_H
 
 #include "../device/device.h"
-
-// One tile of one core. Kernels see the fields as macros of the same names in upper case.
-typedef struct chi__tile {
-    const char *name; // "p8x32v16": core, rows × columns, vector width
-    chi_core core;
-    unsigned vec;            // panel: floats a vector; group: floats a load
-    unsigned tile_m, tile_n; // panel: register tile; group: tile of a work-group
-    unsigned tile_k;         // group: depth of the tile in local memory; panel: block over k, 0 for none
-    unsigned block;          // panel: rows (columns) of a block of tiles that one group owns
-    unsigned wg_m, wg_n;     // group: work-items down and across; panel: 1, 1
-} chi__tile;
 
 // What is tuned apart: passes that share packed operands share a tile. The shape class beside it is the number of features:
 // up to 128, or more.
@@ -27,13 +16,47 @@ typedef enum chi__family {
     CHI__FAMILIES,
 } chi__family;
 
-const chi__tile *chi__tile_find(chi_core core, const char *name); // NULL: no such tile
-const chi__tile *chi__tile_at(chi_core core, size_t index);       // NULL after the last
-// The table's choice for a class of device: vector width, CPU or not.
-const chi__tile *chi__tile_default(chi_core core, const chi_device_info *info);
-// The tile this device uses: options.tile, else the default of its core.
-const chi__tile *chi__device_tile(const chi_device *dev);
+// One tile of one core. Kernels see the fields as macros of the same names in upper case.
+typedef struct chi__tile {
+    char name[CHI__TILE_NAME]; // "p8x32v16k128b64": panel, rows × columns, vector width, block over k, block
+                               // "g64x64k16w8x16b64": group, rows × columns, depth, work-items down × across, block
+    chi_core core;
+    unsigned vec;            // panel: floats a vector; group: floats a load
+    unsigned tile_m, tile_n; // panel: register tile; group: tile of a work-group
+    unsigned tile_k;         // group: depth of the tile in local memory; panel: block over k, 0 for none
+    unsigned block;          // rows (columns) of a block of tiles that one group owns
+    unsigned wg_m, wg_n;     // group: work-items down and across; panel: 1, 1
+} chi__tile;
+
+// ---- space.c
+enum { CHI__MOST_POINTS = 300 }; // of one core's space
+// The tile of that name; false: none of the space, or of the other core. CHI_CORE_AUTO: of either.
+bool chi__tile_parse(chi_core core, const char *name, chi__tile *out);
 // "TILE_M=8 TILE_N=32 … " for chi__kernel_get; to must hold 160 characters.
 const char *chi__tile_defines(const chi__tile *tile, char *to);
+// The same backwards: one value by its macro's name (false: no such name), then core and name of the whole (false: none of
+// the space).
+bool chi__tile_set(chi__tile *tile, const char *name, unsigned value);
+bool chi__tile_finish(chi__tile *tile);
+// Whether it is one of the space, and the device has the work-items and local memory; info NULL: any device.
+bool chi__tile_fits(const chi__tile *tile, const chi_device_info *info);
+unsigned chi__tile_registers(const chi__tile *tile); // panel: vectors; group: words of an item
+uint64_t chi__tile_local_bytes(const chi__tile *tile);
+// All tiles that fit; returns how many there are, writes at most `room`.
+size_t chi__space_list(chi_core core, const chi_device_info *info, chi__tile *to, size_t room);
+// Those that differ in one parameter by one step.
+size_t chi__space_neighbours(const chi__tile *tile, const chi_device_info *info, chi__tile *to, size_t room);
+// By a small model, for an order to try them in: time of an entry in units of its own.
+double chi__tile_cost(const chi__tile *tile, const chi_device_info *info);
+
+// ---- defaults.c
+// The table's choice for a class of device: vector width, CPU or not.
+const char *chi__tile_default(chi_core core, const chi_device_info *info);
+
+// ---- lookup.c
+// The tile that options.tile named, else the default of the device's core.
+const chi__tile *chi__device_tile(const chi_device *dev);
+// The tile for one family and number of features; lives as long as the device.
+const chi__tile *chi__tuned_tile(const chi_device *dev, chi__family family, size_t dim);
 
 #endif
