@@ -31,7 +31,8 @@ WRONG = [
 WRONG_OPTIONS = [
     (["--reps", "0"], "--reps"), (["--reps", "many"], "--reps"), (["--provider", "nobody"], "neither"), (["--core", "round"], "neither"),
     (["--numerics", "loose"], "neither"), (["--memory", "0"], "--memory"), (["--threads", "0"], "--threads"), (["--jsn"], "--json"),
-    (["another"], "too many"),
+    (["another"], "no problem"), (["--set", "lss"], "nearest"), (["--set", "loss,"], "no set"), (["--devices", "cpu,"], "empty"),
+    (["--devices", "cpu", "--device", "cpu"], "exclude"), (["--with", "x.jsonl"], "--compare"), (["clip:8x8x8", "--dump", "x.safetensors"], "one problem"),
 ]
 passed = failed = skipped = 0
 
@@ -181,11 +182,101 @@ def dumps(folder):
     check(abs(got / want - 1) < 1e-5, "the CLIP value from the inputs dumped", f"{got} against {want}")
 
 
+def lines(*arguments, **environment):
+    status, out, err = bench(*arguments, "--json", **environment)
+    return status, [json.loads(line) for line in out.splitlines()], err
+
+
+def sets(folder):
+    status, out, _ = bench("--list")
+    names = [line for line in out.splitlines() if line and not line.startswith(" ")]
+    check(status == 0 and {"loss", "gemm", "conv", "topk", "attention", "train"} <= set(names), "the sets built in", out)
+    status, all_lines, _ = lines("--list")
+    check(status == 0 and {line["set"] for line in all_lines} == set(names), "the sets as JSON", all_lines)
+    path = os.path.join(folder, "mine.txt")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("# mine\n[one]\nclip:9x9x5 # small\n\n[two]\n gemm:9x9x5\r\ngemm:8x8x8\n")
+    for options, wanted in ((["--problems", path], ["clip:9x9x5", "gemm:9x9x5", "gemm:8x8x8"]), (["--problems", path, "--set", "two"], ["gemm:9x9x5", "gemm:8x8x8"]),
+                            (["topk:9x9x5,k=2", "--problems", path, "--set", "one"], ["topk:9x9x5,k=2", "clip:9x9x5"])):
+        status, got, err = lines(*options, "--reps", "1")
+        check(status == 0 and [r["problem"] for r in got] == wanted, f"bench {' '.join(options)}", f"{got}{err}")
+    status, out, err = bench("--problems", path, "--reps", "1", "--peak")
+    check(status == 0 and out.count("gemm:") == 2 and "of roof" in out and ("compute" in out or "memory" in out), "a table", out + err)
+    for text, wanted in (("[one]\nclip:9x9\n", "line 2"), ("", "no problem"), ("[one]\n[two\n", "line 2")):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        status, out, err = bench("--problems", path)
+        check(status == 2 and not out and wanted in err, f"a file of {text!r}", err)
+    status, out, err = bench("--problems", os.path.join(folder, "absent.txt"))
+    check(status == 1 and "absent.txt" in err, "no file", err)
+
+
+def devices():
+    status, got, err = lines("gemm:65x33x17", "clip:20x20x9", "--devices", "#0,name:Nobody,#0", "--reps", "6", "--hash", "--peak")
+    check(status == 1 and "Nobody" in err and len(got) == 6, "three devices, one of them absent", f"{status} {got}{err}")
+    for i in range(0, len(got), 3):
+        a, b, c = got[i:i + 3]
+        check("error" in b and b["selector"] == "name:Nobody" and a["hash"] == c["hash"] and len(c["times_ms"]) == 6, "the others go on", got)
+        beside = c.get("beside", {})
+        check(beside.get("to") == "#0" and 0 < beside["low"] <= beside["ratio_median"] <= beside["high"] and "beside" not in a, "a ratio of pairs", c)
+        roof = a["roofline"]
+        check(roof["bound"] in ("compute", "memory") and abs(roof["fraction"] - a["gflops"] / roof["roof_gflops"]) < 1e-3, "roofline", a)
+    check(abs(got[0]["roofline"]["flop_per_byte"] - 2 * 65 * 33 * 17 / 4 / (65 * 17 + 33 * 17 + 65 * 33)) < 1e-3, "flop a byte of a product", got[0])
+    status, got, err = lines("gemm:9x9x9", "--devices", "name:Nobody,name:Else")
+    check(status == 3 and not got, "no device at all", err)
+
+
+def earlier(path, times, **changes):
+    r = {"problem": "clip:64x64x16", "device": "Chip", "driver": "1", "core": "panel", "tile": "t", "numerics": "exact", "threads": 2, "scheme": "kept",
+         "ms_min": min(times), "ms_median": sorted(times)[len(times) // 2], "times_ms": times}
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps({**r, **changes}) + "\n")
+
+
+def compare(folder):
+    old, new = os.path.join(folder, "old.jsonl"), os.path.join(folder, "new.jsonl")
+    base = [10.0, 10.1, 10.2, 9.9, 10.05, 10.15, 9.95, 10.3]
+    for factor, verdict in ((1.0, "no difference"), (1.004, "no difference"), (1.2, "slower"), (0.8, "faster")):
+        for path in (old, new):
+            open(path, "w", encoding="utf-8").close()
+        earlier(old, base)
+        earlier(new, [factor * t for t in reversed(base)])
+        status, got, err = lines("--compare", old, "--with", new)
+        c = got[0]["compare"][0] if status == 0 else {}
+        check(c.get("verdict") == verdict and c["low"] <= factor * 1.001 and c["high"] >= factor * 0.999 and abs(c["ratio_best"] - factor) < 1e-6, f"times {factor} are {verdict}", f"{got}{err}")
+    earlier(new, base, problem="clip:8x8x8")
+    earlier(new, base + [60.0], device="Other", driver="2")
+    earlier(old, base[:3], problem="gemm:8x8x8")
+    earlier(new, base[:3], problem="gemm:8x8x8")
+    status, out, err = bench("--compare", old, "--with", new)
+    check(status == 0 and "faster" in out and "has no clip:8x8x8" in out and "device was Chip, is Other; driver was 1, is 2" in out and "outliers now: 1 of 9, worst 60.000" in out
+          and "no interval" in out and "no difference" in out, "what is not the same is said", out + err)
+    status, got, err = lines("clip:64x64x16", "--reps", "5", "--compare", old)
+    check(status == 0 and "device was Chip" in got[0]["compare"][0]["differs"], "measured against another device's figures", f"{got}{err}")
+    with open(old, "w", encoding="utf-8") as file:
+        for word in ("clip:64x64x16", "gemm:32x32x32"):
+            file.write(bench(word, "--json", "--reps", "5")[1])
+    status, got, err = lines("clip:64x64x16", "--reps", "5", "--compare", old)
+    check(status == 0 and got[0]["compare"][0]["differs"] == "" and got[0]["compare"][0]["low"] > 0, "against the same device", f"{got}{err}")
+    for text, wanted in (("garbage\n", ":1:"), ('\n[1, 2]\n', ":2:"), ('{"problem": "x"}\n', ":1:"), ('{"problem": "x", "device": "y"}\n', "ms_min"), ("", "no figure"),
+                         ('{"problem": "x", "device": "y", "ms_min": 1, "ms_median": 1, "times_ms": [1, -1]}\n', "above 0"), ('{"problem": "x", "device": "y", "ms_min": 1, "ms_median": 1, "times_ms": []}\n', "list"),
+                         ('{"problem": "x", "device": "y", "ms_min": 1, "ms_median": 1}\n\0\n', ":2:"), ("[" * 5000 + "\n", ":1:"), ('{"a": 1, "a": 2}\n', ":1:")):
+        with open(old, "w", encoding="utf-8") as file:
+            file.write(text)
+        status, out, err = bench("clip:8x8x8", "--compare", old)
+        check(status == 1 and not out and wanted in err and old in err, f"a file of {text[:60]!r}", f"{status} {err}")
+    status, out, err = bench("clip:8x8x8", "--compare", os.path.join(folder, "absent.jsonl"))
+    check(status == 1 and "absent.jsonl" in err, "no file to compare with", err)
+
+
 bad_inputs()
 fields_and_peak()
 flop_minimum()
 hashes()
 with tempfile.TemporaryDirectory() as temporary:
     dumps(temporary)
+    sets(temporary)
+    compare(temporary)
+devices()
 print(f"{passed} passed, {failed} failed, {skipped} skipped")
 sys.exit(1 if failed else 0)

@@ -35,11 +35,83 @@ typedef struct problem {
     struct { chi_pair_stats pairs; uint64_t histogram[STATS_BINS]; } stats;
 } problem;
 
-int problem_check(const char *word, const char *provider);  // exit status, before anything is opened
-int problem_read(problem *p);                               // its word into its numbers; exit status
-int problem_create(problem *p);
+int problem_check(const char *word, const char *provider); // exit status, before anything is opened
+int problem_read(problem *p);                              // its word into its numbers; exit status
+chi_status problem_create(problem *p);
 chi_status problem_run(problem *p);
-int problem_results(problem *p, const char *dump); // sets hash; writes inputs and results where dump is not NULL
+chi_status problem_results(problem *p, const char *dump); // sets hash; writes inputs and results where dump is not NULL
 void problem_destroy(problem *p);
+
+// ---- sets: bench_set.c ---------------------------------------------------------------------------------
+// Words of problems; `text` holds them.
+typedef struct word_list {
+    const char **words;
+    size_t count, room;
+    char *text;
+} word_list;
+
+extern const text_source bench_sources[]; // bench/problems.txt
+int words_add(word_list *list, const char *word);
+// The sets named (separated by commas; NULL: all) of the file, or of the built-in text where path is NULL.
+int words_read(word_list *list, const char *path, const char *sets);
+int words_print(const char *path, bool json); // every set, for people or as a JSON line a problem
+void words_free(word_list *list);
+
+// ---- figures -------------------------------------------------------------------------------------------
+typedef struct bench_peak {
+    bool measured;
+    chi_device_peak is;
+} bench_peak;
+
+// What was measured of one problem on one device. A figure of a file has no flop.
+typedef struct figure {
+    char word[256], device[128], driver[128], core[8], tile[64], numerics[8], scheme[64], hash[20], error[512];
+    const char *selector; // as asked for; NULL: the default
+    double flop_minimum, flop, bytes, best, median; // ms
+    uint64_t peak_bytes, threads;
+    size_t reps;
+    double *times; // ms, in the order of their runs; NULL: only best and median are known
+    unsigned line; // of its file
+} figure;
+
+void figure_sum_up(figure *f); // best and median of its times
+void figure_free(figure *f);
+
+// Two figures: time of the second over time of the first, with an interval of 95 %.
+typedef struct comparison {
+    double median, best, low, high; // low 0: too few repetitions for an interval
+    const char *verdict;            // "faster", "slower", "no difference", "unclear" (medians and minima disagree), "no interval"
+} comparison;
+
+enum { COMPARE_LEAST_REPS = 5 };
+// paired: repetition i of one ran beside repetition i of the other. Else each side is one or more runs.
+comparison compare_paired(const figure *first, const figure *second);
+comparison compare_runs(const figure *const *first, size_t firsts, const figure *const *second, size_t seconds);
+// Times beyond three scaled median deviations from the median: how many, and the worst of them.
+size_t outliers(const figure *f, double *worst);
+
+// JSON lines of an earlier run. path is named in errors, with the line.
+typedef struct figure_file {
+    const char *path;
+    figure *figures;
+    size_t count, room;
+} figure_file;
+int figures_read(figure_file *file);
+void figures_free(figure_file *file);
+
+// ---- report: bench_report.c ----------------------------------------------------------------------------
+typedef struct bench_report {
+    bool json, table, hash; // table: columns under one head, else a sentence
+    size_t devices;
+    bool head_printed;
+    const figure_file *earlier;
+} bench_report;
+
+// All devices' figures of one problem.
+void report_figures(bench_report *r, const figure *figures, const bench_peak *peaks);
+// Figures of a later file beside an earlier one's.
+void report_files(bench_report *r, const figure_file *later);
+void report_end(const bench_report *r); // what the table's letters and stars mean
+void report_peak(const figure *f, const chi_device_peak *peak, bool json);
 
 #endif

@@ -167,13 +167,9 @@ static chi_status create_train_step(problem *p)
     return st;
 }
 
-int problem_create(problem *p)
+chi_status problem_create(problem *p)
 {
-    const int result = problem_read(p);
-    if (result != TOOL_DONE)
-        return result;
-    const chi_status st = p->kind == CONV ? create_conv(p) : p->kind == TRAIN_STEP ? create_train_step(p) : p->loss || problem_forms[p->kind].square ? create_loss(p) : create_similarity(p);
-    return st == CHI_OK ? TOOL_DONE : tool_fail(st);
+    return p->kind == CONV ? create_conv(p) : p->kind == TRAIN_STEP ? create_train_step(p) : p->loss || problem_forms[p->kind].square ? create_loss(p) : create_similarity(p);
 }
 
 // ---- one run -----------------------------------------------------------------------------------------
@@ -303,7 +299,7 @@ static chi_status gather(problem *p)
     return st;
 }
 
-int problem_results(problem *p, const char *dump)
+chi_status problem_results(problem *p, const char *dump)
 {
     const size_t weights = (p->encoder ? chi_encoder_parameters(p->encoder).count : 0) + (p->head ? chi_encoder_parameters(p->head).count : 0);
     chi_tensors all = { .items = calloc(weights + PROBLEM_BUFFERS, sizeof(chi_tensor)) };
@@ -315,7 +311,7 @@ int problem_results(problem *p, const char *dump)
     for (size_t i = 0; i < all.count; i++)
         free(all.items[i].bytes);
     free(all.items);
-    return st == CHI_OK ? TOOL_DONE : tool_fail(st);
+    return st;
 }
 
 void problem_destroy(problem *p)

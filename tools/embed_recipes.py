@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Embeds recipes as C text. Usage: embed_recipes.py OUT.c FILE..."""
+"""Embeds text files as C. Usage: embed_recipes.py OUT.c HEADER ARRAY FILE...: `const text_source ARRAY[]` of tools/HEADER."""
 import os
 import sys
 
 
 def main():
     with open(sys.argv[1], "w", encoding="utf-8") as out:
-        out.write('#include "recipe.h"\n\nconst recipe_source recipe_sources[] = {\n')
-        for path in sys.argv[2:]:
+        out.write(f'#include "{sys.argv[2]}"\n\nconst text_source {sys.argv[3]}[] = {{\n')
+        for path in sys.argv[4:]:
             with open(path, encoding="utf-8") as file:
                 text = file.read()
             name = os.path.splitext(os.path.basename(path))[0]

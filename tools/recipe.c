@@ -168,7 +168,7 @@ void recipe_print(const recipe *r, char *to, size_t room)
 
 const char *recipe_builtin(const char *name)
 {
-    for (const recipe_source *s = recipe_sources; s->name; s++)
+    for (const text_source *s = recipe_sources; s->name; s++)
         if (strcmp(s->name, name) == 0)
             return s->text;
     return NULL;

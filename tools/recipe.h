@@ -5,8 +5,7 @@
 
 #include "tool.h"
 
-typedef struct recipe_source { const char *name, *text; } recipe_source;
-extern const recipe_source recipe_sources[]; // ends with {NULL, NULL}
+extern const text_source recipe_sources[]; // ends with {NULL, NULL}
 
 enum { RECIPE_KEYS = 28, RECIPE_TEXT = 1024 };
 typedef struct recipe {

@@ -48,6 +48,9 @@ int tool_make_folder(const char *path); // with its parents
 int tool_write_text(const char *path, const char *text);
 char *tool_read_text(const char *path); // NULL: said why
 
+// A text file that the build put into the program.
+typedef struct text_source { const char *name, *text; } text_source;
+
 // Images as bytes [count][pixels] on the host, labels [count] or NULL.
 typedef struct tool_images {
     uint8_t *pixels;
