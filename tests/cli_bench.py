@@ -14,7 +14,7 @@ import tempfile
 
 PROGRAM = os.environ["CHIARO_PROGRAM"]
 FIELDS = ["problem", "device", "driver", "core", "tile", "numerics", "reps", "ms_min", "ms_median", "gflops", "gflops_executed",
-          "gbytes_per_s", "peak_bytes", "fraction_of_peak"]
+          "gbytes_per_s", "cpu_ms", "peak_bytes", "fraction_of_peak"]
 PROBLEMS = ["gemm:33x29x17", "logsumexp:33x29x17", "clip:37x37x19", "ntxent:34x34x19", "supcon:37x37x19,c=5", "topk:33x29x17,k=7",
             "conv:3x4x9x7x5,k=3,s=2", "conv:3x4x9x7x5,b=0", "infonce:37x37x19", "stats:33x29x17", "train-step:4"]
 PANEL_TILES = ["p8x32v16", "p6x16v8", "p4x16v4", "p4x32v8", "p6x16v8k128"]
@@ -113,6 +113,8 @@ def fields_and_peak():
     check(status == 0 and "GFLOP/s" in out and "GB/s" in out, "the line for people", out + err)
     r = result("peak")
     check(all(r.get(f, 0) > 0 for f in ("fma_gflops", "copy_gbytes_per_s", "local_gbytes_per_s", "launch_us", "enqueue_us")), "peak", r)
+    r = result("clip:64x64x16", "--profile")
+    check(any(k["kernel"] == "tiles_statistics" and k["launches"] >= 1 and k["us"] >= 0 for k in r.get("kernels", [])), "kernels of a repetition", r)
     r = result("clip:64x64x16", "--peak")
     check(isinstance(r.get("fraction_of_peak"), float), "a fraction beside --peak", r)
 
@@ -249,7 +251,7 @@ def compare(folder):
     earlier(old, base[:3], problem="gemm:8x8x8")
     earlier(new, base[:3], problem="gemm:8x8x8")
     status, out, err = bench("--compare", old, "--with", new)
-    check(status == 0 and "faster" in out and "has no clip:8x8x8" in out and "device was Chip, is Other; driver was 1, is 2" in out and "outliers now: 1 of 9, worst 60.000" in out
+    check(status == 0 and "faster" in out and "has no clip:8x8x8" in out and "device was Chip, is Other; driver was 1, is 2" in out and "outliers now: 1 of 9, furthest 60.000" in out
           and "no interval" in out and "no difference" in out, "what is not the same is said", out + err)
     status, got, err = lines("clip:64x64x16", "--reps", "5", "--compare", old)
     check(status == 0 and "device was Chip" in got[0]["compare"][0]["differs"], "measured against another device's figures", f"{got}{err}")

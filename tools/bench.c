@@ -20,7 +20,7 @@ typedef struct lane {
 typedef struct bench {
     tool tool;
     const char *given[WORDS], *reps_text, *dump, *provider, *sets, *problems, *devices, *compare, *with;
-    bool peak, hash, list;
+    bool peak, hash, list, profile;
     uint64_t reps;
     word_list words;
     size_t lanes;
@@ -40,6 +40,7 @@ static int parse(bench *b, int argc, char **argv, size_t *given)
         { "compare", "FILE", "beside the JSON lines of an earlier run", &b->compare, NULL },
         { "with", "FILE", "with --compare: take the later figures from this file, measure nothing", &b->with, NULL },
         { "peak", NULL, "measure each device's own peaks: fraction of the FMA peak, place under the roofline", NULL, &b->peak },
+        { "profile", NULL, "launches and device time of each kernel in one repetition", NULL, &b->profile },
         { "hash", NULL, "FNV-1a 64 over value, then gradients; train-step: and the weights after N + 1 steps", NULL, &b->hash },
         { "dump", "FILE", "inputs and results as safetensors", &b->dump, NULL },
         { "provider", "chiaro|clblast", "gemm: whose product", &b->provider, NULL },
@@ -125,6 +126,7 @@ static int open_lanes(bench *b)
     for (size_t d = 0; d < b->lanes; d++) {
         lane *l = &b->lane[d];
         l->tool.options.log.user = &l->tool;
+        l->tool.profile = b->profile;
         const int opened = tool_open(&l->tool, &l->dev);
         if (opened == TOOL_DONE && chi_device_describe(l->dev, &l->info) == CHI_OK) {
             open++;
@@ -162,13 +164,40 @@ static void fail(const bench *b, figure *f, chi_status st)
         tool_fail(st);
 }
 
-static chi_status run_once(problem *p, double *ms)
+static chi_status run_once(problem *p, double *ms, double *cpu_ms)
 {
-    const double start = tool_seconds();
+    const double start = tool_seconds(), cpu_start = tool_cpu_seconds();
     chi_status st = problem_run(p);
     if (st == CHI_OK)
         st = chi_device_finish(p->dev);
     *ms = (tool_seconds() - start) * 1e3;
+    *cpu_ms = (tool_cpu_seconds() - cpu_start) * 1e3;
+    return st;
+}
+
+// What the device's clock says of the last repetition; repetition 0 only sets the totals.
+static chi_status profile(chi_device *dev, figure *f, uint64_t repetition)
+{
+    chi_kernel_time times[FIGURE_KERNELS];
+    size_t count = 0;
+    const chi_status st = chi_device_kernel_times(dev, times, FIGURE_KERNELS, &count);
+    for (size_t i = 0; st == CHI_OK && i < count && i < FIGURE_KERNELS; i++) {
+        size_t at = 0;
+        while (at < f->kernel_count && strcmp(f->kernels[at].name, times[i].name) != 0)
+            at++;
+        if (at == FIGURE_KERNELS)
+            continue;
+        figure_kernel *k = &f->kernels[at];
+        if (at == f->kernel_count) {
+            f->kernel_count++;
+            memcpy(k->name, times[i].name, sizeof k->name);
+        }
+        const double us = times[i].total_us - k->total_us;
+        k->us = repetition <= 1 || us < k->us ? us : k->us;
+        k->launches = times[i].launches - k->total_launches;
+        k->total_us = times[i].total_us;
+        k->total_launches = times[i].launches;
+    }
     return st;
 }
 
@@ -179,14 +208,18 @@ static void take_turns(const bench *b, problem *problems, figure *figures)
         for (size_t i = 0; i < b->lanes; i++) {
             const size_t d = (i + r) % b->lanes;
             figure *f = &figures[d];
-            double ms = 0.0;
+            double ms = 0.0, cpu_ms = 0.0;
             if (*f->error)
                 continue;
-            const chi_status st = run_once(&problems[d], &ms);
+            chi_status st = run_once(&problems[d], &ms, &cpu_ms);
+            if (st == CHI_OK && b->profile)
+                st = profile(problems[d].dev, f, r);
             if (st != CHI_OK)
                 fail(b, f, st);
-            else if (r > 0)
-                f->times[f->reps++] = ms;
+            if (st != CHI_OK || r == 0)
+                continue;
+            f->cpu = f->reps == 0 || cpu_ms < f->cpu ? cpu_ms : f->cpu;
+            f->times[f->reps++] = ms;
         }
 }
 
@@ -220,7 +253,8 @@ static int run_problem(bench *b, bench_report *r, const char *word)
             continue;
         chi_device_reset_peak(p->dev);
         f->times = calloc(b->reps, sizeof *f->times);
-        chi_status st = f->times && problem_read(p) == TOOL_DONE ? CHI_OK : CHI_ERR_MEMORY;
+        f->kernels = calloc(FIGURE_KERNELS, sizeof *f->kernels);
+        chi_status st = f->times && f->kernels && problem_read(p) == TOOL_DONE ? CHI_OK : CHI_ERR_MEMORY;
         if (st == CHI_OK)
             st = problem_create(p);
         if (st != CHI_OK)

@@ -63,15 +63,27 @@ typedef struct bench_peak {
     chi_device_peak is;
 } bench_peak;
 
+// Of one repetition, by the device's clock: launches of a kernel and the least time that they took together.
+enum { FIGURE_KERNELS = 32 };
+typedef struct figure_kernel {
+    char name[64];
+    size_t launches;
+    double us, total_us;
+    size_t total_launches; // totals: since the device was opened
+} figure_kernel;
+
 // What was measured of one problem on one device. A figure of a file has no flop.
 typedef struct figure {
     char word[256], device[128], driver[128], core[8], tile[64], numerics[8], scheme[64], hash[20], error[512];
     const char *selector; // as asked for; NULL: the default
-    double flop_minimum, flop, bytes, best, median; // ms
+    double flop_minimum, flop, bytes;
+    double best, median, cpu; // ms; cpu: least time of all threads of this process in one repetition
     uint64_t peak_bytes, threads;
     size_t reps;
     double *times; // ms, in the order of their runs; NULL: only best and median are known
     unsigned line; // of its file
+    figure_kernel *kernels; // with --profile
+    size_t kernel_count;
 } figure;
 
 void figure_sum_up(figure *f); // best and median of its times

@@ -42,7 +42,9 @@ void figure_sum_up(figure *f)
 void figure_free(figure *f)
 {
     free(f->times);
+    free(f->kernels);
     f->times = NULL;
+    f->kernels = NULL;
 }
 
 size_t outliers(const figure *f, double *worst)

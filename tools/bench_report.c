@@ -88,7 +88,7 @@ static void print_outliers(const char *when, const figure *const *runs, size_t c
         worst = here > worst ? here : worst;
     }
     if (far)
-        printf("; outliers%s: %zu of %zu, worst %.3f ms", when, far, total, worst);
+        printf("; outliers%s: %zu of %zu, furthest %.3f ms", when, far, total, worst);
 }
 
 static json_t *outliers_json(const figure *const *runs, size_t count)
@@ -162,6 +162,15 @@ static void add_times(json_t *line, const figure *f)
     json_object_set_new(line, "times_ms", times);
 }
 
+static void add_kernels(json_t *line, const figure *f)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < f->kernel_count; i++)
+        if (f->kernels[i].launches)
+            json_array_append_new(list, json_pack("{s:s, s:I, s:f}", "kernel", f->kernels[i].name, "launches", (json_int_t)f->kernels[i].launches, "us", f->kernels[i].us));
+    json_object_set_new(line, "kernels", list);
+}
+
 static void add_roof(json_t *line, const figure *f, const bench_peak *peak)
 {
     if (!peak->measured) {
@@ -187,14 +196,16 @@ static void print_json(const bench_report *r, const figure *f, const figure *fir
         print_line(json_pack("{s:s, s:s, s:s}", "problem", f->word, "selector", f->selector ? f->selector : "auto", "error", f->error));
         return;
     }
-    json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:s}", "problem", f->word, "selector", f->selector ? f->selector : "auto",
+    json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s}", "problem", f->word, "selector", f->selector ? f->selector : "auto",
                              "device", f->device, "driver", f->driver, "core", f->core, "tile", f->tile, "numerics", f->numerics, "threads", (json_int_t)f->threads,
-                             "reps", (json_int_t)f->reps, "ms_min", f->best, "ms_median", f->median, "gflops", gflops_of(f), "gflops_executed", f->flop / f->best / 1e6,
+                             "reps", (json_int_t)f->reps, "ms_min", f->best, "ms_median", f->median, "cpu_ms", f->cpu, "gflops", gflops_of(f), "gflops_executed", f->flop / f->best / 1e6,
                              "gbytes_per_s", f->bytes / f->best / 1e6, "peak_bytes", (json_int_t)f->peak_bytes, "scheme", f->scheme);
     add_roof(line, f, peak);
     if (r->hash)
         json_object_set_new(line, "hash", json_string(f->hash));
     add_times(line, f);
+    if (f->kernel_count)
+        add_kernels(line, f);
     if (first && first != f) {
         const comparison c = compare_paired(first, f);
         json_t *object = comparison_json(&c);
@@ -221,6 +232,21 @@ static void print_sentence(const bench_report *r, const figure *f, const bench_p
     }
     print_outliers("", &f, 1);
     printf(r->hash ? "; hash %s\n" : "\n", f->hash);
+}
+
+static void print_kernels(const figure *f)
+{
+    size_t launches = 0;
+    double us = 0.0;
+    for (size_t i = 0; i < f->kernel_count; i++) {
+        launches += f->kernels[i].launches;
+        us += f->kernels[i].us;
+    }
+    for (size_t i = 0; i < f->kernel_count; i++)
+        if (f->kernels[i].launches)
+            printf("    %-28s %3zu launches %12.1f us %5.1f %%\n", f->kernels[i].name, f->kernels[i].launches, f->kernels[i].us, us > 0.0 ? 100.0 * f->kernels[i].us / us : 0.0);
+    if (launches)
+        printf("    %-28s %3zu launches %12.1f us of %.1f at best\n", "together", launches, us, f->best * 1e3);
 }
 
 static void print_head(bench_report *r, const figure *figures, const bench_peak *peaks)
@@ -280,6 +306,7 @@ void report_figures(bench_report *r, const figure *figures, const bench_peak *pe
             print_row(r, f, first, d, &peaks[d]);
         else if (!*f->error)
             print_sentence(r, f, &peaks[d]);
+        print_kernels(f);
         if (r->earlier && !*f->error)
             against_file(r->earlier, &f, 1, NULL);
     }

@@ -37,7 +37,8 @@ bool tool_number(const char *text, double *out);
 bool tool_count(const char *text, uint64_t *out);
 bool tool_bytes(const char *text, uint64_t *out);
 const char *tool_nearest(const char *word, const char *const *candidates, size_t count);
-double tool_seconds(void);
+double tool_seconds(void);     // of the wall clock
+double tool_cpu_seconds(void); // all threads of this process at work
 
 // Interrupts: 0, or the number of Ctrl-C seen since tool_catch_interrupts.
 void tool_catch_interrupts(void);
