@@ -82,7 +82,7 @@ static chi_status evaluate(chi_device *dev, const problem *p, const float *x, co
     o->scale = scale[1];
     o->hash = chi_hash(chi_hash(chi_hash(chi_hash(CHI_HASH_START, &o->value, 4), o->gx, bytes), o->gy, bytes), scale, sizeof scale);
     if (st == CHI_OK) {
-        chi_loss_report report;
+        chi_plan report;
         chi_loss_describe(loss, &report);
         o->scheme = report.scheme;
     } else {

@@ -74,7 +74,7 @@ static chi_status create_loss(problem *p)
     free(labels);
     if (st == CHI_OK)
         st = chi_loss_create(p->dev, n, dim, &(chi_loss_options){ .kind = loss[p->kind], .temperature = TEMPERATURE, .unit_rows = true }, &p->loss);
-    chi_loss_report report = { 0 };
+    chi_plan report = { 0 };
     if (st == CHI_OK)
         chi_loss_describe(p->loss, &report);
     p->flop = report.flop;

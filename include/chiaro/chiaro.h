@@ -8,6 +8,7 @@
 #include "matrix.h"     // IWYU pragma: export
 #include "similarity.h" // IWYU pragma: export
 #include "loss.h"       // IWYU pragma: export
+#include "plan.h"       // IWYU pragma: export
 #include "encoder.h"    // IWYU pragma: export
 #include "optimizer.h"  // IWYU pragma: export
 #include "data.h"       // IWYU pragma: export

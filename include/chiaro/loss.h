@@ -12,6 +12,11 @@
 // CHI_LOSS_SUPCON   x and labels, P(i) = { j ≠ i : label_j = label_i }:
 //                   L = mean_i [ log Σ_{j≠i} e^{l(i,j)} − 1/|P(i)| Σ_{p∈P(i)} l(i,p) ], the mean over rows with |P(i)| > 0.
 //                   Khosla et al. 2020 (arXiv 2004.11362), eq. 2 ("out"), without the factor τ / τ_base.
+// CHI_LOSS_MOCO     x, y and a queue q of options.queue_rows rows; y and q are constants:
+//                   L = mean_i [ log (e^{l(i,i)} + Σ_k e^{x̂_i · q̂_k / τ}) − l(i,i) ], l(i,i) with y_i alone: other rows of y
+//                   are no negatives.  He et al. 2020 (arXiv 1911.05722), eq. 1.
+// CHI_LOSS_SIGLIP   t_ij = +1 where i = j, −1 elsewhere, b a bias:  L = 1/n Σ_ij log(1 + e^{−t_ij (l(i,j) + b)}), all n² pairs,
+//                   divided by n.  Zhai et al. 2023 (arXiv 2303.15343), section 3.2. Its start values: τ = 0.1, b = −10.
 //
 // Degenerate cases: n = 0: value 0. n = 1 (CLIP, InfoNCE): value 0, gradient 0. A zero row is left at
 // zero by the normalisation and gets gradient 0. A row without a positive (SupCon): empty_rows.
@@ -25,7 +30,8 @@
 extern "C" {
 #endif
 
-typedef enum chi_loss_kind { CHI_LOSS_CLIP = 0, CHI_LOSS_INFONCE, CHI_LOSS_NTXENT, CHI_LOSS_SUPCON } chi_loss_kind;
+typedef enum chi_loss_kind { CHI_LOSS_CLIP = 0, CHI_LOSS_INFONCE, CHI_LOSS_NTXENT, CHI_LOSS_SUPCON,
+                             CHI_LOSS_MOCO, CHI_LOSS_SIGLIP } chi_loss_kind;
 
 typedef enum chi_empty_rows {
     CHI_EMPTY_ROWS_SKIP = 0, // left out of the mean, and counted (chi_loss_empty_rows)
@@ -39,6 +45,9 @@ typedef struct chi_loss_options {
                                // the rows as given. Checked: | ‖x‖² − 1 | ≤ 1e-3, else
                                // CHI_ERR_DATA at the next wait and outputs NaN. Default: normalise.
     bool learnt_temperature;   // args.log_scale will be given; default: no
+    float bias;                // SigLIP: b, any number; default: 0. Not read where args.bias is given.
+    bool learnt_bias;          // SigLIP: args.bias will be given; default: no
+    size_t queue_rows;         // MoCo: rows of args.queue, at least 1
     bool no_gradient;          // only values will be asked for: less scratch; default: no
     chi_empty_rows empty_rows; // default: skip
 } chi_loss_options;
@@ -51,11 +60,14 @@ chi_status chi_loss_create(chi_device *dev, size_t n, size_t dim, const chi_loss
 void chi_loss_destroy(chi_loss **loss);
 
 typedef struct chi_loss_args {
-    chi_matrix x, y;                // [n][dim]; y only for two-sided kinds
+    chi_matrix x, y;                // [n][dim]; y only for kinds with two inputs
+    chi_matrix queue;               // [queue_rows][dim], for MoCo
     chi_buffer *labels;             // [n] int32 ≥ 0, for SupCon
     chi_matrix log_scale;           // [1][1] log(1/τ) on the device; with options.learnt_temperature
-    chi_matrix grad_x, grad_y;      // [n][dim], written (not added to); leave {0} if not wanted
+    chi_matrix bias;                // [1][1] b on the device; with options.learnt_bias
+    chi_matrix grad_x, grad_y;      // [n][dim], written (not added to); leave {0} if not wanted. MoCo has no grad_y
     chi_matrix grad_log_scale;      // [1][1] dL/dlog_scale, made from grad_x: ask for both; leave {0} if not wanted
+    chi_matrix grad_bias;           // [1][1] dL/db, for SigLIP; leave {0} if not wanted
     chi_matrix value;               // [1][1] the loss on the device; leave {0} if not wanted
 } chi_loss_args;
 
@@ -64,15 +76,6 @@ chi_status chi_loss_eval(chi_loss *loss, const chi_loss_args *args, float *value
 
 // Rows without a positive in the last eval. Waits.
 chi_status chi_loss_empty_rows(chi_loss *loss, size_t *count);
-
-// What create planned: device bytes of scratch (inputs and outputs not included), flop executed a full
-// eval, and the mathematics' minimum (CLIP, InfoNCE 3G, symmetric 1.5G, G = 2 n² dim).
-typedef struct chi_loss_report {
-    uint64_t scratch_bytes;
-    double flop, flop_minimum;
-    const char *scheme;  // "kept", "hybrid" or "recomputed"
-} chi_loss_report;
-void chi_loss_describe(const chi_loss *loss, chi_loss_report *report);
 
 #ifdef __cplusplus
 }

@@ -15,6 +15,19 @@
 #define EXP_C6    0x1.3f906cp-13f
 #define EXP_MAGIC 12582912.0f // 1.5 · 2^23: adding it rounds to an integer, kept in the low bits
 #define LOG2_E    1.44269504f
+#define LOG2_E_HIGH 0x1.715476p+0f
+#define LOG2_E_LOW  0x1.4ae0cp-26f
+
+// p = (log(1 + f) − f + f²/2) / f³ on [√½ − 1, √2 − 1], T float or a vector of them.
+#define LOG1P_POLY(T, p, f)                                          \
+    p = fma((T)(7.0376836292e-2f), f, (T)(-1.1514610310e-1f));       \
+    p = fma(p, f, (T)(1.1676998740e-1f));                            \
+    p = fma(p, f, (T)(-1.2420140846e-1f));                           \
+    p = fma(p, f, (T)(1.4249322787e-1f));                            \
+    p = fma(p, f, (T)(-1.6668057665e-1f));                           \
+    p = fma(p, f, (T)(2.0000714765e-1f));                            \
+    p = fma(p, f, (T)(-2.4999993993e-1f));                           \
+    p = fma(p, f, (T)(3.3333331174e-1f));
 
 typedef struct exp_parts { float n, p; } exp_parts;
 
@@ -107,19 +120,34 @@ inline float log_scaled(const float x, const float k)
     const int b = as_int(x) - 0x3f3504f3;
     const float e = (float)(b >> 23) + k;
     const float f = as_float((b & 0x7fffff) + 0x3f3504f3) - 1.0f, z = f * f;
-    float p = fma(7.0376836292e-2f, f, -1.1514610310e-1f);
-    p = fma(p, f, 1.1676998740e-1f);
-    p = fma(p, f, -1.2420140846e-1f);
-    p = fma(p, f, 1.4249322787e-1f);
-    p = fma(p, f, -1.6668057665e-1f);
-    p = fma(p, f, 2.0000714765e-1f);
-    p = fma(p, f, -2.4999993993e-1f);
-    p = fma(p, f, 3.3333331174e-1f);
+    float p;
+    LOG1P_POLY(float, p, f)
     p = p * f * z;
     p = fma(e, -2.12194440e-4f, p);
     p = fma(z, -0.5f, p);
     p = fma(e, 0.693359375f, f + p);
     return is_finite(x) ? p : x;
+}
+
+// e^x for x ≤ 0, zero below 2^-126: log2(e) in two parts, so that x of any size keeps its bits.
+inline float exp_minus(const float x)
+{
+    const float t = fma(x, LOG2_E_HIGH, EXP_MAGIC), n = t - EXP_MAGIC;
+    const float e = exp_poly(fma(x, LOG2_E_LOW, fma(x, LOG2_E_HIGH, -n))) * as_float((as_int(t) << 23) + 0x3f800000);
+    return t < EXP_MAGIC - 126.0f ? 0.0f : e;
+}
+
+// log(1 + e), 0 ≤ e ≤ 1: of 1 + e above √2 half of it is taken, so that small e keep all their bits.
+inline float log1p_unit(const float e)
+{
+    const bool half_of = e > 0.41421356f;
+    const float f = half_of ? 0.5f * (e - 1.0f) : e, k = half_of ? 1.0f : 0.0f, z = f * f;
+    float p;
+    LOG1P_POLY(float, p, f)
+    p = p * f * z;
+    p = fma(k, -2.12194440e-4f, p);
+    p = fma(z, -0.5f, p);
+    return fma(k, 0.693359375f, f + p);
 }
 
 inline float log_of(const float x) { return log_scaled(x, 0.0f); }

@@ -92,3 +92,33 @@ inline floatv scale_by_power_v(const floatv x, const floatv k)
     const floatv factor = as_floatv((convert_intv(k) + 127) << 23);
     return select(x * factor, (floatv)(0.0f), k < (floatv)(-126.0f));
 }
+
+// exp_minus, log1p_unit and recip of common/math.h.
+inline floatv exp_minus_v(const floatv x)
+{
+    const floatv t = fma(x, (floatv)(LOG2_E_HIGH), (floatv)(EXP_MAGIC)), n = t - (floatv)(EXP_MAGIC);
+    const floatv r = fma(x, (floatv)(LOG2_E_LOW), fma(x, (floatv)(LOG2_E_HIGH), -n));
+    const floatv e = exp_poly_v(r) * as_floatv((as_intv(t) << 23) + 0x3f800000);
+    return select(e, (floatv)(0.0f), t < (floatv)(EXP_MAGIC - 126.0f));
+}
+
+inline floatv log1p_unit_v(const floatv e)
+{
+    const intv half_of = e > (floatv)(0.41421356f);
+    const floatv f = select(e, (floatv)(0.5f) * (e - (floatv)(1.0f)), half_of), z = f * f;
+    const floatv k = select((floatv)(0.0f), (floatv)(1.0f), half_of);
+    floatv p;
+    LOG1P_POLY(floatv, p, f)
+    p = p * f * z;
+    p = fma(k, (floatv)(-2.12194440e-4f), p);
+    p = fma(z, (floatv)(-0.5f), p);
+    return fma(k, (floatv)(0.693359375f), f + p);
+}
+
+inline floatv recip_v(const floatv r)
+{
+    floatv y = as_floatv(0x7ef311c7 - as_intv(r));
+    CHI_UNROLL for (int k = 0; k < 4; k++)
+        y = fma(y, fma(-r, y, (floatv)(1.0f)), y);
+    return y;
+}

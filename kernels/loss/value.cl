@@ -31,13 +31,16 @@ kernel void loss_sum(const uint n, const uint scaled, const float factor, const 
     to[offset] = (scaled ? total * scalars[3] : total) * factor;
 }
 
-// κ, scale, weight · scale, weight. learnt: from log_scale on the device, else as given.
-kernel void loss_scalars(const uint learnt, const float kappa, const float scale, const float weight,
-                         const ulong offset, global const float *restrict log_scale, global float *restrict scalars)
+// κ, scale, weight · scale, weight, bias: from log_scale and bias on the device where they are learnt, else as given.
+kernel void loss_scalars(const uint learnt, const float kappa, const float scale, const float weight, const float bias,
+                         const ulong offset, const ulong bias_offset, global const float *restrict log_scale,
+                         global const float *restrict learnt_bias, // NULL: not learnt
+                         global float *restrict scalars)
 {
     const float s = learnt ? exp_of(log_scale[offset]) : scale;
     scalars[0] = learnt ? s * LOG2_E : kappa;
     scalars[1] = s;
     scalars[2] = weight * s;
     scalars[3] = weight;
+    scalars[4] = learnt_bias ? learnt_bias[bias_offset] : bias;
 }

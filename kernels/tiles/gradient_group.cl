@@ -18,7 +18,7 @@ typedef struct pair_terms {
     global const int *labels;
     global const float *positive;
     float kappa;
-    uint blocks, e0;                       // blocks of columns, first kept row
+    uint blocks, e0, c0;                   // blocks of columns, first kept row and column
     int partner;                           // column of a row's positive: row + partner or row − partner; −1: labels or none
 } pair_terms;
 
@@ -26,6 +26,8 @@ typedef struct pair_terms {
 inline float pair_weight(const pair_terms *t, const float kept, const uint i, const uint j, const bool to_y)
 {
     float e = kept, weight;
+    if (WEIGHTS == 3)
+        return kept;
     if (SHIFTED) {
         if (kept == -INFINITY)
             return 0.0f;
@@ -57,8 +59,8 @@ inline float pair_gradient(const pair_terms *t, const uint i, const uint j, cons
         if (j == (partner == 0 ? i : i >= partner ? i - partner : i + partner))
             return t->positive[i];
     }
-    const uint row = i - t->e0;
-    const float kept = t->kept[((size_t)(row / BLOCK) * t->blocks + j / BLOCK) * BLOCK * BLOCK + (row % BLOCK) * BLOCK + j % BLOCK];
+    const uint row = i - t->e0, column = j - t->c0;
+    const float kept = t->kept[((size_t)(row / BLOCK) * t->blocks + column / BLOCK) * BLOCK * BLOCK + (row % BLOCK) * BLOCK + column % BLOCK];
     return pair_weight(t, kept, i, j, to_y);
 }
 
@@ -71,7 +73,8 @@ typedef struct walk {
     global float *out;
     uint stride, dim;
     float scale;                   // after the last superblock
-    global const float *a, *q, *y; // WEIGHTS 2, dX: a_i · fma(−q_i, y_i, Σ); y in column panels of `terms` rows
+    global const float *a, *q, *own_y; // WEIGHTS 2, dX: a_i · fma(−q_i, own_i, Σ); own in column panels
+    uint own_rows;
 } walk;
 
 // Terms k0 … of rows i0 … of the left operand to a [k][LEFT_LD]. Neighbours read neighbouring entries of a kept tile.
@@ -127,20 +130,20 @@ inline void sum_tile(const pair_terms *t, const walk *w, const uint i0, const ui
             continue;
         float g = total[r][c];
         if (last && WEIGHTS == 2 && w->q)
-            g = w->a[row] * fma(-w->q[row], w->y[((size_t)(d / TILE_N) * w->terms + row) * TILE_N + COLUMN(c)], g);
+            g = w->a[row] * fma(-w->q[row], w->own_y[((size_t)(d / TILE_N) * w->own_rows + row) * TILE_N + COLUMN(c)], g);
         w->out[(size_t)row * w->stride + column] = last ? g * w->scale : g;
     }
 }
 
 GROUP_KERNEL
 void tiles_gradient(const uint first, const uint n, const uint m, const uint dim,
-                    const uint s0, const uint s1, const uint e0,       // superblocks of rows, first kept row
+                    const uint s0, const uint s1, const uint w0, const uint w1,
                     const uint x_groups, const uint x_rows,            // groups that own rows of dX, and how many rows
-                    const uint y_groups,                               // groups that own BLOCK rows of dY
+                    const uint y_groups,                               // groups that own BLOCK columns
                     const int partner,
                     global const float *restrict scalars,              // κ, scale, scale of the gradient
                     global const float *restrict kept,
-                    global const float *restrict xd, global const float *restrict yd, // column panels
+                    global const float *restrict xd, global const float *restrict yd, global const float *restrict own_y, // column panels
                     global const float *restrict a, global const float *restrict b, global const float *restrict w,
                     global const float *restrict q, global const float *restrict positive,
                     global const float *restrict row_shift, global const float *restrict col_shift,
@@ -153,17 +156,19 @@ void tiles_gradient(const uint first, const uint n, const uint m, const uint dim
     const uint u = first + (uint)get_group_id(0), all = x_groups + y_groups;
     const uint before = (uint)((ulong)u * x_groups / all);
     const bool owns_x = (uint)(((ulong)u + 1) * x_groups / all) > before;
-    const uint sb_n = superblock(n), sb_m = superblock(m);
-    const pair_terms t = { kept, a, b, w, row_shift, col_shift, labels, positive, scalars[0], (m + BLOCK - 1) / BLOCK, e0, partner };
+    const uint sb_n = superblock(n), sb_m = superblock(m), e0 = s0 * sb_n, c0 = w0 * sb_m;
+    const uint blocks = (min(m, w1 * sb_m) - c0 + BLOCK - 1) / BLOCK;
+    const pair_terms t = { kept, a, b, w, row_shift, col_shift, labels, positive, scalars[0], blocks, e0, c0, partner };
     walk to;
     if (owns_x) {
-        const uint own = SYMMETRIC ? before * x_rows : s0 * sb_n + before * x_rows;
-        const walk x = { own, min(n, own + x_rows), 0, (m + sb_m - 1) / sb_m, m, sb_m, false, yd, grad_x + gx_offset,
-                         gx_stride, dim, scalars[2], a, WEIGHTS == 2 ? q : 0, yd };
+        const uint own = e0 + before * x_rows;
+        const walk x = { own, min(n, own + x_rows), SYMMETRIC ? s0 : w0, w1, m, sb_m, false, yd, grad_x + gx_offset,
+                         gx_stride, dim, scalars[2], a, WEIGHTS == 2 ? q : 0, own_y, n };
         to = x;
     } else {
-        const uint own = (u - before) * BLOCK;
-        const walk y = { own, min(m, own + BLOCK), s0, s1, n, sb_n, true, xd, grad_y + gy_offset, gy_stride, dim, scalars[2], 0, 0, 0 };
+        const uint own = (SYMMETRIC ? s1 * sb_n : c0) + (u - before) * BLOCK;
+        const walk y = { own, min(m, own + BLOCK), s0, s1, n, sb_n, true, xd, SYMMETRIC ? grad_x + gx_offset : grad_y + gy_offset,
+                         SYMMETRIC ? gx_stride : gy_stride, dim, scalars[2], 0, 0, 0, 0 };
         to = y;
     }
     for (uint i0 = to.own; i0 < to.own_end; i0 += TILE_M)

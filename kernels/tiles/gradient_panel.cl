@@ -10,10 +10,11 @@
 //   WEIGHTS 1  the same, by labels: fma(e_ij, a_i + a_j, −(w_i + w_j)) on positives         (symmetric)
 //   WEIGHTS 2  dX: G_ij = e_ij without the positive, then dX_i = a_i · fma(−q_i, y_i, Σ);
 //              dY: G_ij = e_ij a_i, on the positive positive[i]                            (one-sided)
-// SYMMETRIC: y is x and only tiles of superblock pairs I ≤ J were kept: a group reads its own tiles from its own
-// superblock on, mirrored ones before it. WHOLE: x with itself, but every tile of the panel was kept.
-// Launches walk superblocks s0 … s1 − 1 of rows, whose tiles lie in `kept` from row e0 on: a dX group is complete in
-// one launch, a dY group's total grows.
+//   WEIGHTS 3  G_ij is what was kept                                                      (normaliser known)
+// A launch is given the tiles of superblocks s0 … s1 − 1 of rows and w0 … w1 − 1 of columns, and adds what they give:
+// x groups own rows of s0 … s1 − 1, y groups columns of the window. A total starts with superblock 0 and is scaled after the last.
+// SYMMETRIC: y is x, and of the tiles only those of superblock pairs I ≤ J exist. x groups read mirrored tiles before
+// their own superblock; y groups own rows of dX from s1 on, whose later superblocks come with their own rows.
 // Tuned: TILE_M, TILE_N, VEC, BLOCK.
 #include "core/panel.h"
 
@@ -41,6 +42,8 @@ typedef struct pair_terms {
 inline floatv pair_weight(const pair_terms *t, const floatv kept, const uint i, const uint j, const bool to_y)
 {
     floatv e = kept, weight;
+    if (WEIGHTS == 3)
+        return kept;
     if (SHIFTED) {
         floatv whole;
         exp_split_v(kept, t->kappa, &whole, &e);
@@ -72,7 +75,7 @@ inline void form(const pair_terms *t, global const float *tile, const uint i0, c
     for (uint r = 0; r < rows; r++)
         for (uint q = 0; q < BLOCK; q += VEC)
             vstorev(pair_weight(t, vloadv(0, tile + r * BLOCK + q), i0 + r, j0 + q, to_y), 0, g + r * ld + q);
-    for (uint r = 0; r < rows; r++) { // single entries with a value of their own
+    for (uint r = 0; r < rows && WEIGHTS != 3; r++) { // single entries with a value of their own
         const uint i = i0 + r;
         if (WEIGHTS == 1) {
             if (i >= j0 && i < j0 + BLOCK)
@@ -93,8 +96,8 @@ typedef struct sink {
     uint stride, dim;
     float scale;         // after the last superblock
     bool first, last;
-    global const float *a, *q, *y; // WEIGHTS 2, dX: a_i · fma(−q_i, y_i, Σ); y in column panels
-    uint y_rows;
+    global const float *a, *q, *own; // WEIGHTS 2, dX: a_i · fma(−q_i, own_i, Σ); own in column panels
+    uint own_rows;
 } sink;
 
 inline void put_row(const sink *to, const floatv *chain, const uint row, const uint d)
@@ -115,8 +118,8 @@ inline void put_row(const sink *to, const floatv *chain, const uint row, const u
     if (to->last)
         CHI_UNROLL for (int v = 0; v < TILE_V; v++) {
             if (WEIGHTS == 2 && to->q) {
-                global const float *y = to->y + ((size_t)(d / TILE_N) * to->y_rows + row) * TILE_N;
-                total[v] = (floatv)(to->a[row]) * fma((floatv)(-to->q[row]), vloadv(v, y), total[v]);
+                global const float *own = to->own + ((size_t)(d / TILE_N) * to->own_rows + row) * TILE_N;
+                total[v] = (floatv)(to->a[row]) * fma((floatv)(-to->q[row]), vloadv(v, own), total[v]);
             }
             total[v] = total[v] * (floatv)(to->scale);
         }
@@ -154,13 +157,13 @@ inline global const float *tile_at(global const float *kept, const uint blocks, 
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void tiles_gradient(const uint first, const uint n, const uint m, const uint dim,
-                    const uint s0, const uint s1, const uint e0,       // superblocks of rows, first kept row
+                    const uint s0, const uint s1, const uint w0, const uint w1,
                     const uint x_groups, const uint x_rows,            // groups that own rows of dX, and how many rows
-                    const uint y_groups,                               // groups that own BLOCK rows of dY
+                    const uint y_groups,                               // groups that own BLOCK columns
                     const int partner,
                     global const float *restrict scalars,              // κ, scale, scale of the gradient
                     global const float *restrict kept,
-                    global const float *restrict xd, global const float *restrict yd, // column panels
+                    global const float *restrict xd, global const float *restrict yd, global const float *restrict own_y, // column panels
                     global const float *restrict a, global const float *restrict b, global const float *restrict w,
                     global const float *restrict q, global const float *restrict positive,
                     global const float *restrict row_shift, global const float *restrict col_shift,
@@ -173,37 +176,37 @@ void tiles_gradient(const uint first, const uint n, const uint m, const uint dim
     const uint u = first + (uint)get_group_id(0), all = x_groups + y_groups;
     const uint before = (uint)((ulong)u * x_groups / all);
     const bool owns_x = (uint)(((ulong)u + 1) * x_groups / all) > before;
-    const uint sb_n = superblock(n), sb_m = superblock(m), blocks = (m + BLOCK - 1) / BLOCK;
+    const uint sb_n = superblock(n), sb_m = superblock(m), e0 = s0 * sb_n, c0 = w0 * sb_m;
+    const uint count_n = (n + sb_n - 1) / sb_n, count_m = (m + sb_m - 1) / sb_m, blocks = (min(m, w1 * sb_m) - c0 + BLOCK - 1) / BLOCK;
     const pair_terms t = { a, b, w, row_shift, col_shift, labels, positive, scalars[0], n, partner };
     float g[G_SIZE];
     if (owns_x) {
-        const uint own = SYMMETRIC ? (before & 1 ? x_groups - 1 - before / 2 : before / 2) * x_rows
-                                   : s0 * sb_n + before * x_rows;
-        const uint rows = min(x_rows, n - own), count = (m + sb_m - 1) / sb_m;
-        sink to = { grad_x + gx_offset, gx_stride, dim, scalars[2], true, false, a, WEIGHTS == 2 ? q : 0, yd, m };
-        for (uint s = 0; s < count; s++) {
+        const uint group = SYMMETRIC ? (before & 1 ? x_groups - 1 - before / 2 : before / 2) : before; // long and short ones in turn
+        const uint own = e0 + group * x_rows, rows = min(x_rows, n - own);
+        sink to = { grad_x + gx_offset, gx_stride, dim, scalars[2], true, false, a, WEIGHTS == 2 ? q : 0, own_y, n };
+        for (uint s = SYMMETRIC ? s0 : w0; s < w1; s++) {
             const uint k0 = s * sb_m, steps = min(sb_m, m - k0);
             to.first = s == 0;
-            to.last = s + 1 == count;
+            to.last = s + 1 == count_m;
             if (!SYMMETRIC || s >= own / sb_n) {
                 for (uint j = k0; j < k0 + steps; j += BLOCK)
-                    form(&t, tile_at(kept, blocks, own - e0, j), own, rows, j, g + (j - k0), LD_X, false);
+                    form(&t, tile_at(kept, blocks, own - e0, j - c0), own, rows, j, g + (j - k0), LD_X, false);
                 CHAINS(G_ROWS, &to, own, rows, yd, m, k0, steps)
             } else {
                 for (uint i = k0; i < k0 + steps; i += BLOCK)
-                    form(&t, tile_at(kept, blocks, i, own), i, BLOCK, own, g + (i - k0) * LD_Y, LD_Y, false);
+                    form(&t, tile_at(kept, blocks, i - e0, own - c0), i, BLOCK, own, g + (i - k0) * LD_Y, LD_Y, false);
                 CHAINS(G_COLUMNS, &to, own, rows, yd, m, k0, steps)
             }
         }
     } else {
-        const uint own = (u - before) * BLOCK, rows = min((uint)BLOCK, m - own), count = (n + sb_n - 1) / sb_n;
-        sink to = { grad_y + gy_offset, gy_stride, dim, scalars[2], true, false, 0, 0, 0, 0 };
+        const uint own = (SYMMETRIC ? s1 * sb_n : c0) + (u - before) * BLOCK, rows = min((uint)BLOCK, m - own);
+        sink to = { SYMMETRIC ? grad_x + gx_offset : grad_y + gy_offset, SYMMETRIC ? gx_stride : gy_stride, dim, scalars[2], true, false, 0, 0, 0, 0 };
         for (uint s = s0; s < s1; s++) {
             const uint k0 = s * sb_n, steps = min(sb_n, n - k0);
             to.first = s == 0;
-            to.last = s + 1 == count;
+            to.last = s + 1 == count_n;
             for (uint i = k0; i < k0 + steps; i += BLOCK)
-                form(&t, tile_at(kept, blocks, i - e0, own), i, min((uint)BLOCK, n - i), own, g + (i - k0) * LD_Y, LD_Y, true);
+                form(&t, tile_at(kept, blocks, i - e0, own - c0), i, min((uint)BLOCK, n - i), own, g + (i - k0) * LD_Y, LD_Y, !SYMMETRIC);
             CHAINS(G_COLUMNS, &to, own, rows, xd, n, k0, steps)
         }
     }

@@ -31,7 +31,7 @@ void tiles_maxima(const uint first, const uint n, const uint m, const uint dim,
 {
     local float left[LEFT_SIZE], right[RIGHT_SIZE], tile[TILE_SIZE];
     const uint sb_n = superblock(n), sb_m = superblock(m);
-    const uint2 pair = pair_of(first + (uint)get_group_id(0), (m + sb_m - 1) / sb_m);
+    const uint2 pair = pair_of(first + (uint)get_group_id(0), 0, (m + sb_m - 1) / sb_m);
     const uint i_first = pair.x * sb_n, i_end = min(n, i_first + sb_n);
     const uint j_first = pair.y * sb_m, j_end = min(m, j_first + sb_m);
     float columns[COLUMN_TILES * COLUMN_PAIRS];

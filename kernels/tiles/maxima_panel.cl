@@ -24,7 +24,7 @@ void tiles_maxima(const uint first, const uint n, const uint m, const uint dim,
                   global float *restrict positive)
 {
     const uint sb_n = superblock(n), sb_m = superblock(m);
-    const uint2 pair = pair_of(first + (uint)get_group_id(0), (m + sb_m - 1) / sb_m);
+    const uint2 pair = pair_of(first + (uint)get_group_id(0), 0, (m + sb_m - 1) / sb_m);
     const uint i_first = pair.x * sb_n, i_end = min(n, i_first + sb_n);
     const uint j_first = pair.y * sb_m, j_end = min(m, j_first + sb_m);
     floatv hold[HOLD_SIZE], rows[PANELS * TILE_M], columns[MAX_SB / TILE_N * TILE_V];

@@ -74,6 +74,27 @@ void tiles_norms(const uint n, const uint dim, const ulong offset, const uint st
     }
 }
 
+// dots[i] = x̂_i · ŷ_i, one fma chain over features.
+kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void tiles_row_dots(const uint n, const uint dim, const ulong x_offset, const uint x_stride, const ulong y_offset,
+                    const uint y_stride, global const float *restrict x, global const float *restrict x_factors,
+                    global const float *restrict y, global const float *restrict y_factors,
+                    global float *restrict dots) // [n]
+{
+    const uint row0 = (uint)get_global_id(0) * NORM_ROWS;
+    float dot[NORM_ROWS];
+    CHI_UNROLL for (uint r = 0; r < NORM_ROWS; r++)
+        dot[r] = 0.0f;
+    for (uint k = 0; k < dim; k++)
+        CHI_UNROLL for (uint r = 0; r < NORM_ROWS; r++) {
+            const size_t i = min(row0 + r, n - 1);
+            const float a = x[x_offset + i * x_stride + k] * x_factors[2 * i] * x_factors[2 * i + 1];
+            dot[r] = fma(a, y[y_offset + i * y_stride + k] * y_factors[2 * i] * y_factors[2 * i + 1], dot[r]);
+        }
+    for (uint r = 0; r < NORM_ROWS && row0 + r < n; r++)
+        dots[row0 + r] = dot[r];
+}
+
 // grad ← the gradient for the raw row: inverse · (grad − x̂ (x̂ · grad)), and dots[i] = x̂_i · grad_i before it,
 // one fma chain over features. raw 0: rows were given as unit, only dots are wanted.
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))

@@ -74,7 +74,7 @@ inline void keep_tile(float acc[MICRO_M][MICRO_N], const uint i0, const uint i_e
 
 GROUP_KERNEL
 void tiles_statistics(const uint first, const uint n, const uint m, const uint dim,
-                      const int shift, const uint kept_rows,
+                      const int shift, const uint kept_rows, const uint w0, const uint w1,
                       global const float *restrict scalars,   // κ first
                       global const float *restrict xp,        // row panels of x, TILE_M wide
                       global const float *restrict yp,        // row panels of y, TILE_N wide
@@ -85,13 +85,14 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
                       global float *restrict col_sums,        // [superblocks of n][m]
                       global float *restrict row_scores,
                       global float *restrict positive,        // [n]
-                      global float *restrict kept)            // [n / BLOCK][m / BLOCK][BLOCK][BLOCK]
+                      global float *restrict kept)            // [n / BLOCK][window / BLOCK][BLOCK][BLOCK]
 {
     local float left[LEFT_SIZE], right[RIGHT_SIZE], tile[TILE_SIZE];
     const uint sb_n = superblock(n), sb_m = superblock(m);
-    const uint2 pair = pair_of(first + (uint)get_group_id(0), (m + sb_m - 1) / sb_m);
+    const uint2 pair = pair_of(first + (uint)get_group_id(0), w0, w1);
     const uint i_first = pair.x * sb_n, i_end = min(n, i_first + sb_n);
     const uint j_first = pair.y * sb_m, j_end = min(m, j_first + sb_m);
+    const uint c0 = w0 * sb_m, blocks = (min(m, w1 * sb_m) - c0 + BLOCK - 1) / BLOCK;
     const bool by_column = COLUMNS && !(SYMMETRIC && pair.x == pair.y);
     place at = { 0, 0, i_end, j_end, scalars[0], row_shift, col_shift, labels };
     float col_lanes[COLUMN_LANES], col_plus[PLUS_SIZE(COLUMN_LANES)];
@@ -121,7 +122,7 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
             if (!SHIFTED)
                 EACH_ENTRY(r, c) acc[r][c] = exp_shifted(acc[r][c], at.kappa, shift);
             if (keep)
-                keep_tile(acc, at.i0, i_end, kept + ((size_t)(at.i0 / BLOCK) * ((m + BLOCK - 1) / BLOCK) + at.j0 / BLOCK) * BLOCK * BLOCK + at.j0 % BLOCK);
+                keep_tile(acc, at.i0, i_end, kept + ((size_t)(at.i0 / BLOCK) * blocks + (at.j0 - c0) / BLOCK) * BLOCK * BLOCK + at.j0 % BLOCK);
             put_tile(acc, tile);
             barrier(CLK_LOCAL_MEM_FENCE);
             add_rows(tile, &at, false, row_lanes);

@@ -51,6 +51,7 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void tiles_statistics(const uint first, const uint n, const uint m, const uint dim,
                       const int shift,                        // where not SHIFTED
                       const uint kept_rows,                   // where KEEP is 2
+                      const uint w0, const uint w1,           // superblocks of columns: the window walked, and kept
                       global const float *restrict scalars,   // κ first
                       global const float *restrict xp,        // row panels of x
                       global const float *restrict yp,        // row panels of y, TILE_N wide
@@ -63,12 +64,13 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
                       global float *restrict col_sums,        // [superblocks of n][m]
                       global float *restrict row_scores,      // the same of s over positives, where POSITIVES is 2
                       global float *restrict positive,        // [n]
-                      global float *restrict kept)            // [n / BLOCK][m / BLOCK][BLOCK][BLOCK]
+                      global float *restrict kept)            // [n / BLOCK][window / BLOCK][BLOCK][BLOCK]
 {
     const uint sb_n = superblock(n), sb_m = superblock(m);
-    const uint2 pair = pair_of(first + (uint)get_group_id(0), (m + sb_m - 1) / sb_m);
+    const uint2 pair = pair_of(first + (uint)get_group_id(0), w0, w1);
     const uint i_first = pair.x * sb_n, i_end = min(n, i_first + sb_n);
     const uint j_first = pair.y * sb_m, j_end = min(m, j_first + sb_m);
+    const uint c0 = w0 * sb_m, blocks = (min(m, w1 * sb_m) - c0 + BLOCK - 1) / BLOCK;
     const float kappa = scalars[0];
     floatv hold[HOLD_SIZE], row_lanes[ROW_LANES], col_lanes[COL_LANES];
     floatv row_plus[PLUS_SIZE(ROW_LANES)], col_plus[PLUS_SIZE(COL_LANES)];
@@ -83,7 +85,7 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
         for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
             floatv *columns = col_lanes + (j0 - j_first) / TILE_N * 16 * TILE_V;
             floatv *columns_plus = col_plus + PLUS_AT((j0 - j_first) / TILE_N * 16 * TILE_V);
-            global float *tile = kept + ((size_t)(ib / BLOCK) * ((m + BLOCK - 1) / BLOCK) + j0 / BLOCK) * BLOCK * BLOCK + j0 % BLOCK;
+            global float *tile = kept + ((size_t)(ib / BLOCK) * blocks + (j0 - c0) / BLOCK) * BLOCK * BLOCK + j0 % BLOCK;
             // One vector of scores of row i: its exponentials join both sums.
 #define SUM_VECTOR(s, i, v)                                                                        \
     {                                                                                              \

@@ -9,10 +9,16 @@
 // Some drivers fail or hang on fills of 2³¹ bytes and more.
 static const uint64_t most_at_once = 512u << 20;
 
+uint64_t chi__buffer_counted(uint64_t bytes)
+{
+    const uint64_t some = bytes ? bytes : 1;
+    return some <= UINT64_MAX - 64 ? (some + 63) / 64 * 64 : some;
+}
+
 static chi_status make(chi_device *dev, uint64_t bytes, chi_buffer *buffer)
 {
     char want[24], left[24], most[24];
-    const uint64_t padded = bytes <= UINT64_MAX - 64 ? (bytes + 63) / 64 * 64 : bytes;
+    const uint64_t padded = chi__buffer_counted(bytes);
     if (padded > chi__memory_left(dev))
         return chi__fail(dev, CHI_ERR_DEVICE_MEMORY, "a buffer of %s (%llu bytes) does not fit: %s of a budget of %s are left",
                          chi__bytes_text(bytes, want), (unsigned long long)bytes, chi__bytes_text(chi__memory_left(dev), left),
@@ -157,6 +163,7 @@ chi_status chi__copy(chi_buffer *to, uint64_t to_bytes, const chi_buffer *from, 
 
 uint64_t chi__memory_left(const chi_device *dev) { return dev->budget > dev->held ? dev->budget - dev->held : 0; }
 uint64_t chi__max_alloc(const chi_device *dev) { return dev->info.max_alloc_bytes; }
+bool chi__budget_is_asked(const chi_device *dev) { return dev->budget_asked; }
 
 void chi_device_memory(const chi_device *dev, uint64_t *current_bytes, uint64_t *peak_bytes)
 {

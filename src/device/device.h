@@ -48,12 +48,15 @@ chi_status chi__run_groups(chi_device *dev, const chi__launch *launch, size_t gr
 // Not filled with zeros, unlike chi_buffer_create: for scratch that a kernel writes before it reads.
 chi_status chi__scratch_create(chi_device *dev, uint64_t bytes, chi_buffer **out);
 chi_device *chi__buffer_device(const chi_buffer *buffer);
+// What a buffer of so many bytes takes of the budget.
+uint64_t chi__buffer_counted(uint64_t bytes);
 // Device copies and fills, enqueued.
 chi_status chi__copy(chi_buffer *to, uint64_t to_bytes, const chi_buffer *from, uint64_t from_bytes, uint64_t bytes);
 chi_status chi__fill(chi_buffer *to, uint64_t offset_bytes, uint64_t bytes, uint32_t word);
 // Bytes that a plan may still take: budget less what is held.
 uint64_t chi__memory_left(const chi_device *dev);
 uint64_t chi__max_alloc(const chi_device *dev);
+bool chi__budget_is_asked(const chi_device *dev); // options.memory_bytes, not the default
 
 // ---- CLBlast -----------------------------------------------------------------------------
 // Whether this build has it (meson option `clblast`), and out = scale · x yᵀ by it, enqueued: checked matrices.
@@ -85,6 +88,10 @@ void chi__tuning_free(chi__tuning **tuning);
 const chi__tuning *chi__device_tuning(const chi_device *dev);
 // Asked of src/tiles/core.c: nanoseconds a multiply-add takes in each core with its default tile.
 chi_status chi__core_measure(chi_device *dev, double *panel_ns, double *group_ns);
+
+// A line noted of this device and driver in a file of the cache folder ("….notes"), false: none; and noting it.
+bool chi__device_note(const chi_device *dev, const char *file, char *to, size_t room);
+void chi__device_note_down(const chi_device *dev, const char *file, const char *note);
 
 // Folder of this device's cache files, NULL where there is none.
 const char *chi__device_cache(const chi_device *dev);

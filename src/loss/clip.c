@@ -15,5 +15,5 @@ static chi_status rows(chi_loss *loss)
 
 const chi__loss_rules chi__loss_clip = {
     .name = "clip", .two_inputs = true, .columns = true, .positives = CHI__POSITIVES_ONE, .weights = CHI__WEIGHTS_BOTH,
-    .weight = 0.5, .log_scale_factor = 1.0f, .file = "loss/clip.cl", .kernel = "loss_clip", .rows = rows,
+    .minimum = 3.0, .forward = 1.0, .weight = 0.5, .log_scale_factor = 1.0f, .file = "loss/clip.cl", .kernel = "loss_clip", .rows = rows,
 };

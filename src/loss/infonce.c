@@ -13,6 +13,6 @@ static chi_status rows(chi_loss *loss)
 }
 
 const chi__loss_rules chi__loss_infonce = {
-    .name = "infonce", .two_inputs = true, .positives = CHI__POSITIVES_ONE, .weights = CHI__WEIGHTS_ROWS, .weight = 1.0,
+    .name = "infonce", .two_inputs = true, .positives = CHI__POSITIVES_ONE, .weights = CHI__WEIGHTS_ROWS, .minimum = 3.0, .forward = 1.0, .weight = 1.0,
     .log_scale_factor = 1.0f, .file = "loss/infonce.cl", .kernel = "loss_infonce", .rows = rows,
 };

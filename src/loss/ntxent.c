@@ -14,5 +14,5 @@ static chi_status rows(chi_loss *loss)
 
 const chi__loss_rules chi__loss_ntxent = {
     .name = "ntxent", .even = true, .columns = true, .positives = CHI__POSITIVES_ONE, .weights = CHI__WEIGHTS_BOTH,
-    .weight = 1.0, .log_scale_factor = 0.5f, .file = "loss/ntxent.cl", .kernel = "loss_ntxent", .rows = rows,
+    .minimum = 1.5, .forward = 0.5, .weight = 1.0, .log_scale_factor = 0.5f, .file = "loss/ntxent.cl", .kernel = "loss_ntxent", .rows = rows,
 };

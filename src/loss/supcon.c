@@ -15,5 +15,5 @@ static chi_status rows(chi_loss *loss)
 
 const chi__loss_rules chi__loss_supcon = {
     .name = "supcon", .labels = true, .columns = true, .positives = CHI__POSITIVES_LABELS, .weights = CHI__WEIGHTS_LABELS,
-    .weight = 1.0, .log_scale_factor = 0.5f, .file = "loss/supcon.cl", .kernel = "loss_supcon", .rows = rows,
+    .minimum = 1.5, .forward = 0.5, .weight = 1.0, .log_scale_factor = 0.5f, .file = "loss/supcon.cl", .kernel = "loss_supcon", .rows = rows,
 };

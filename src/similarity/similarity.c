@@ -65,26 +65,29 @@ static chi__pairs pairs_of(const chi_similarity *sim)
     };
 }
 
-static uint64_t scratch_bytes(const chi_similarity *sim)
+// Everything that the uses need, with places in *sim.
+static void list(chi_similarity *sim, chi__needs *needs)
 {
-    uint64_t kept, bytes = chi__operand_bytes(sim->tile, sim->n, sim->dim, CHI__LEFT) + chi__operand_bytes(sim->tile, sim->m, sim->dim, CHI__RIGHT);
     const chi__pairs pairs = pairs_of(sim);
+    needs->count = 0;
+    chi__operand_plan(sim->dev, sim->tile, "x", sim->n, sim->dim, CHI__LEFT, needs, &sim->x);
+    chi__operand_plan(sim->dev, sim->tile, "y", sim->m, sim->dim, CHI__RIGHT, needs, &sim->y);
     if (sim->options.uses & CHI_SIMILARITY_LOGSUMEXP)
-        bytes += chi__passes_bytes(sim->tile, &pairs, &kept);
+        chi__passes_plan(sim->dev, sim->tile, &pairs, 0, needs, &sim->passes);
     if (sim->options.uses & CHI_SIMILARITY_STATS)
-        bytes += 12ull * sim->n * chi__div_up(sim->m, chi__superblock(sim->m)) + 8ull * (CHI__MOST_BINS + 3);
-    return bytes;
+        chi__similarity_stats_plan(sim, needs);
 }
 
-static chi_status check_budget(const chi_similarity *sim)
+static chi_status get_memory(chi_similarity *sim)
 {
-    const uint64_t bytes = scratch_bytes(sim);
-    const uint64_t left = chi__memory_left(sim->dev);
+    chi__needs needs;
     char need[24], have[24];
+    list(sim, &needs);
+    const uint64_t bytes = chi__needs_bytes(&needs), left = chi__memory_left(sim->dev);
     if (bytes > left)
         return chi__fail(sim->dev, CHI_ERR_DEVICE_MEMORY, "similarity: %zu × %zu pairs of %zu features need %s of scratch beside their inputs, %s are left",
                          sim->n, sim->m, sim->dim, chi__bytes_text(bytes, need), chi__bytes_text(left, have));
-    return CHI_OK;
+    return chi__needs_create(sim->dev, &needs);
 }
 
 static chi_status get(chi_similarity *sim, const char *stem, const char *name, bool negated, const char *extra, chi__kernel **out)
@@ -119,27 +122,24 @@ static chi_status build(chi_similarity *sim)
 {
     const unsigned uses = sim->options.uses;
     CHI_TRY(chi__core_tile(sim->dev, family_of(uses), sim->dim, &sim->tile));
-    CHI_TRY(check_budget(sim));
-    CHI_TRY(chi__operand_create(sim->dev, sim->tile, sim->n, sim->dim, CHI__LEFT, &sim->x));
-    CHI_TRY(chi__operand_create(sim->dev, sim->tile, sim->m, sim->dim, CHI__RIGHT, &sim->y));
+    CHI_TRY(get_memory(sim));
+    CHI_TRY(chi__operand_build(&sim->x));
+    CHI_TRY(chi__operand_build(&sim->y));
     if (uses & CHI_SIMILARITY_STORE) {
         if (is_aligned(sim, 0, sim->m))
             CHI_TRY(get_store(sim, true, &sim->store_aligned));
         CHI_TRY(get_store(sim, false, &sim->store));
     }
     if (uses & CHI_SIMILARITY_LOGSUMEXP) {
-        const chi__pairs pairs = pairs_of(sim);
-        CHI_TRY(chi__passes_create(sim->dev, sim->tile, &pairs, 0, &sim->passes));
+        CHI_TRY(chi__passes_build(&sim->passes));
         const float kappa = (float)(LOG2_E * fabs((double)sim->options.scale));
         CHI_TRY(chi_buffer_upload(sim->passes.scalars, 0, &kappa, sizeof kappa));
         CHI_TRY(chi__kernel_get(sim->dev, "similarity/logsumexp.cl", "similarity_logsumexp", "", &sim->logsumexp));
     }
     if (uses & CHI_SIMILARITY_TOPK)
         CHI_TRY(get(sim, "similarity/topk", "similarity_topk", sim->options.metric == CHI_METRIC_SQUARED_EUCLIDEAN, "", &sim->topk));
-    if (uses & CHI_SIMILARITY_STATS) {
+    if (uses & CHI_SIMILARITY_STATS)
         CHI_TRY(get(sim, "similarity/stats", "similarity_stats", false, "", &sim->stats));
-        CHI_TRY(chi__similarity_stats_create(sim));
-    }
     return CHI_OK;
 }
 
@@ -149,8 +149,10 @@ chi_status chi_similarity_bytes(chi_device *dev, size_t n, size_t m, size_t dim,
     CHI_TRY(resolve(dev, n, m, dim, options, &sim));
     CHI_TRY(check_provider(&sim));
     CHI_TRY(chi__core_tile(dev, family_of(sim.options.uses), dim, &sim.tile));
-    const bool none = chi__similarity_empty(&sim) || sim.options.provider != CHI_PROVIDER_CHIARO;
-    *bytes = none ? 0 : scratch_bytes(&sim);
+    chi__needs needs = { .count = 0 };
+    if (!chi__similarity_empty(&sim) && sim.options.provider == CHI_PROVIDER_CHIARO)
+        list(&sim, &needs);
+    *bytes = chi__needs_bytes(&needs);
     return CHI_OK;
 }
 

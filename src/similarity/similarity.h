@@ -22,7 +22,7 @@ struct chi_similarity {
 
 // Checks and packs both sides.
 chi_status chi__similarity_pack(chi_similarity *sim, chi_matrix x, chi_matrix y, const char *what);
-chi_status chi__similarity_stats_create(chi_similarity *sim);
+void chi__similarity_stats_plan(chi_similarity *sim, chi__needs *needs);
 double chi__similarity_flop(const chi_similarity *sim);
 static inline bool chi__similarity_empty(const chi_similarity *sim) { return sim->n == 0 || sim->m == 0; }
 

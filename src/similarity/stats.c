@@ -7,13 +7,13 @@
 
 #include "../base/memory.h"
 
-chi_status chi__similarity_stats_create(chi_similarity *sim)
+void chi__similarity_stats_plan(chi_similarity *sim, chi__needs *needs)
 {
     const uint64_t bytes = 4ull * sim->n * chi__div_up(sim->m, chi__superblock(sim->m));
-    CHI_TRY(chi__scratch_create(sim->dev, bytes, &sim->sums));
-    CHI_TRY(chi__scratch_create(sim->dev, bytes, &sim->lows));
-    CHI_TRY(chi__scratch_create(sim->dev, bytes, &sim->highs));
-    return chi_buffer_create(sim->dev, 8ull * (CHI__MOST_BINS + 3), &sim->counts);
+    chi__need(needs, "", "row sums of powers", bytes, false, &sim->sums);
+    chi__need(needs, "", "row minima", bytes, false, &sim->lows);
+    chi__need(needs, "", "row maxima", bytes, false, &sim->highs);
+    chi__need(needs, "", "histogram", 8ull * (CHI__MOST_BINS + 3), true, &sim->counts);
 }
 
 static chi_status walk(chi_similarity *sim, unsigned power, float centre, float low, float high, size_t bins)

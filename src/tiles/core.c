@@ -7,9 +7,10 @@
 
 #include "../base/clock.h"
 #include "../base/memory.h"
+#include "../base/text.h"
 
-// STEPS_A_GROUP: entries of the tiles of one group. SLOW_US: a device that takes so long for one tile is asked no more.
-enum { DIM = 64, STEPS_A_GROUP = 1 << 14, GROUPS_A_UNIT = 8, MOST_TILE = 64, MOST_ITEMS = 256, REPEATS = 3, SLOW_US = 5000 };
+// STEPS_A_GROUP: entries of the tiles of one group; RATE_STEPS: the same where the rate itself is wanted. SLOW_US: a device that takes so long for one tile is asked no more.
+enum { DIM = 64, STEPS_A_GROUP = 1 << 14, RATE_STEPS = 1 << 18, GROUPS_A_UNIT = 8, MOST_TILE = 64, MOST_ITEMS = 256, REPEATS = 3, SLOW_US = 5000 };
 
 const char *chi__core_file(const char *stem, const chi__tile *tile, char *to)
 {
@@ -26,7 +27,7 @@ chi_status chi__core_tile(chi_device *dev, chi__family family, size_t dim, const
 typedef struct trial {
     chi_device *dev;
     chi_buffer *x, *y, *out; // zeros
-    size_t groups;
+    size_t groups, steps;
 } trial;
 
 static chi_status run(const trial *t, const chi__tile *tile, chi__kernel *kernel, size_t groups, size_t tiles, double *us)
@@ -42,15 +43,12 @@ static chi_status run(const trial *t, const chi__tile *tile, chi__kernel *kernel
 }
 
 // Nanoseconds a multiply-add, at best of a few runs.
-static chi_status time_core(const trial *t, chi_core core, double *ns)
+static chi_status time_tile(const trial *t, const chi__tile *tile, double *ns)
 {
-    chi__tile default_tile, *tile = &default_tile;
+    const size_t tiles = t->steps / (tile->tile_m * tile->tile_n);
     chi__kernel *kernel;
     char defines[160], file[64];
     double us = 0.0, best = 0.0;
-    if (!chi__tile_parse(core, chi__tile_default(core, chi__device_info(t->dev)), tile))
-        return chi__fail(t->dev, CHI_ERR_INTERNAL, "the default tile of core %d is none of its space", (int)core);
-    const size_t tiles = STEPS_A_GROUP / (tile->tile_m * tile->tile_n);
     CHI_TRY(chi__kernel_get(t->dev, chi__core_file("tiles/trial", tile, file), "tiles_trial", chi__tile_defines(tile, defines), &kernel));
     CHI_TRY(run(t, tile, kernel, 1, 1, &us)); // drivers compile at the first launch
     CHI_TRY(run(t, tile, kernel, 1, 1, &us));
@@ -63,21 +61,59 @@ static chi_status time_core(const trial *t, chi_core core, double *ns)
     return CHI_OK;
 }
 
-chi_status chi__core_measure(chi_device *dev, double *panel_ns, double *group_ns)
+static chi_status time_core(const trial *t, chi_core core, double *ns)
+{
+    chi__tile tile;
+    if (!chi__tile_parse(core, chi__tile_default(core, chi__device_info(t->dev)), &tile))
+        return chi__fail(t->dev, CHI_ERR_INTERNAL, "the default tile of core %d is none of its space", (int)core);
+    return time_tile(t, &tile, ns);
+}
+
+static chi_status open_trial(chi_device *dev, size_t steps, trial *t)
 {
     const size_t units = chi__device_info(dev)->units;
-    trial t = { .dev = dev, .groups = GROUPS_A_UNIT * (units ? units : 1) };
-    chi_status st = chi_buffer_create(dev, 4ull * DIM * MOST_TILE, &t.x);
-    if (st == CHI_OK)
-        st = chi_buffer_create(dev, 4ull * DIM * MOST_TILE, &t.y);
-    if (st == CHI_OK)
-        st = chi_buffer_create(dev, 4ull * t.groups * MOST_ITEMS, &t.out);
+    *t = (trial){ .dev = dev, .groups = GROUPS_A_UNIT * (units ? units : 1), .steps = steps };
+    CHI_TRY(chi_buffer_create(dev, 4ull * DIM * MOST_TILE, &t->x));
+    CHI_TRY(chi_buffer_create(dev, 4ull * DIM * MOST_TILE, &t->y));
+    return chi_buffer_create(dev, 4ull * t->groups * MOST_ITEMS, &t->out);
+}
+
+static void close_trial(trial *t)
+{
+    chi_buffer_destroy(&t->x);
+    chi_buffer_destroy(&t->y);
+    chi_buffer_destroy(&t->out);
+}
+
+chi_status chi__core_measure(chi_device *dev, double *panel_ns, double *group_ns)
+{
+    trial t;
+    chi_status st = open_trial(dev, STEPS_A_GROUP, &t);
     if (st == CHI_OK)
         st = time_core(&t, CHI_CORE_PANEL, panel_ns);
     if (st == CHI_OK)
         st = time_core(&t, CHI_CORE_GROUP, group_ns);
-    chi_buffer_destroy(&t.x);
-    chi_buffer_destroy(&t.y);
-    chi_buffer_destroy(&t.out);
+    close_trial(&t);
     return st;
+}
+
+chi_status chi__core_rate(chi_device *dev, const chi__tile *tile, double *seconds)
+{
+    char file[96], note[64];
+    double ns = 0.0;
+    trial t;
+    snprintf(file, sizeof file, "rate-%s-%u.notes", tile->name, chi__device_info(dev)->units);
+    if (chi__device_note(dev, file, note, sizeof note) && chi__parse_double(note, &ns) && ns > 0.0) {
+        *seconds = ns * 1e-15; // the note is in femtoseconds, whole numbers: printf's decimal point follows the locale
+        return CHI_OK;
+    }
+    chi_status st = open_trial(dev, RATE_STEPS, &t);
+    if (st == CHI_OK)
+        st = time_tile(&t, tile, &ns);
+    close_trial(&t);
+    CHI_TRY(st);
+    snprintf(note, sizeof note, "%.0f", ns * 1e6);
+    chi__device_note_down(dev, file, note);
+    *seconds = ns * 1e-9;
+    return CHI_OK;
 }

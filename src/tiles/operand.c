@@ -8,48 +8,36 @@
 
 enum { NORM_ROWS = 8, COPY_RATE = 4 }; // rows of a work-item; planned flop for a float moved
 
-// Rows that panels of `width` take when each block of rows has panels of its own.
-static uint64_t panel_rows(const chi__tile *tile, size_t rows, size_t width)
+// Row panels of `width`: each block of rows has panels of its own.
+static uint64_t panels_bytes(const chi__tile *tile, size_t rows, size_t width, size_t dim)
 {
-    return (uint64_t)chi__div_up(rows, tile->block) * chi__round_up(tile->block, width);
+    return 4ull * chi__div_up(rows, tile->block) * chi__round_up(tile->block, width) * dim;
 }
 
-static uint64_t layout_bytes(const chi__tile *tile, size_t rows, size_t dim, int layout)
+void chi__operand_plan(chi_device *dev, const chi__tile *tile, const char *who, size_t rows, size_t dim, int layouts,
+                       chi__needs *needs, chi__operand *out)
 {
-    if (layout == CHI__COLUMNS)
-        return 4ull * rows * chi__round_up(dim, tile->tile_n);
-    return 4ull * panel_rows(tile, rows, layout == CHI__LEFT ? tile->tile_m : tile->tile_n) * dim;
+    *out = (chi__operand){ .dev = dev, .tile = tile, .rows = rows, .dim = dim, .layouts = layouts };
+    chi__need(needs, who, "factors", 8ull * rows, false, &out->factors);
+    chi__need(needs, who, "norms", 4ull * chi__padded(rows), true, &out->inverse);
+    if (layouts & CHI__LEFT)
+        chi__need(needs, who, "left panels", panels_bytes(tile, rows, tile->tile_m, dim), false, &out->left);
+    if (layouts & CHI__RIGHT)
+        chi__need(needs, who, "right panels", panels_bytes(tile, rows, tile->tile_n, dim), false, &out->right);
+    if (layouts & CHI__COLUMNS)
+        chi__need(needs, who, "column panels", 4ull * rows * chi__round_up(dim, tile->tile_n), false, &out->columns);
 }
 
-uint64_t chi__operand_bytes(const chi__tile *tile, size_t rows, size_t dim, int layouts)
+chi_status chi__operand_build(chi__operand *operand)
 {
-    uint64_t bytes = 8ull * rows + 4ull * chi__padded(rows);
-    for (int layout = CHI__LEFT; layout <= CHI__COLUMNS; layout *= 2)
-        if (layouts & layout)
-            bytes += layout_bytes(tile, rows, dim, layout);
-    return bytes;
-}
-
-chi_status chi__operand_create(chi_device *dev, const chi__tile *tile, size_t rows, size_t dim, int layouts, chi__operand *out)
-{
-    chi__operand operand = { .dev = dev, .tile = tile, .rows = rows, .dim = dim };
-    chi_buffer **place[] = { &operand.left, &operand.right, &operand.columns };
     char defines[32];
-    chi_status st = CHI_OK;
-    snprintf(defines, sizeof defines, "BLOCK=%u", tile->block);
-    CHI_TRY_DONE(chi__kernel_get(dev, "tiles/norms.cl", "tiles_norms", "", &operand.norms));
-    CHI_TRY_DONE(chi__kernel_get(dev, "tiles/pack.cl", "tiles_pack_rows", defines, &operand.pack_rows));
-    CHI_TRY_DONE(chi__kernel_get(dev, "tiles/pack.cl", "tiles_pack_columns", defines, &operand.pack_columns));
-    CHI_TRY_DONE(chi__scratch_create(dev, 8ull * rows, &operand.factors));
-    CHI_TRY_DONE(chi_buffer_create(dev, 4ull * chi__padded(rows), &operand.inverse));
-    for (int i = 0; i < 3; i++)
-        if (layouts & (1 << i))
-            CHI_TRY_DONE(chi__scratch_create(dev, layout_bytes(tile, rows, dim, 1 << i), place[i]));
-    *out = operand;
+    snprintf(defines, sizeof defines, "BLOCK=%u", operand->tile->block);
+    CHI_TRY(chi__kernel_get(operand->dev, "tiles/norms.cl", "tiles_norms", "", &operand->norms));
+    if (operand->layouts & (CHI__LEFT | CHI__RIGHT))
+        CHI_TRY(chi__kernel_get(operand->dev, "tiles/pack.cl", "tiles_pack_rows", defines, &operand->pack_rows));
+    if (operand->layouts & CHI__COLUMNS)
+        CHI_TRY(chi__kernel_get(operand->dev, "tiles/pack.cl", "tiles_pack_columns", defines, &operand->pack_columns));
     return CHI_OK;
-done:
-    chi__operand_destroy(&operand);
-    return st;
 }
 
 void chi__operand_destroy(chi__operand *operand)

@@ -17,6 +17,24 @@ chi_status chi__core_tile(chi_device *dev, chi__family family, size_t dim, const
 // "<stem>_panel.cl" or "<stem>_group.cl", whichever the core needs; to must hold 64 characters.
 const char *chi__core_file(const char *stem, const chi__tile *tile, char *to);
 
+// ---- needs -------------------------------------------------------------------------------------
+// Buffers of a plan, by name: counted before anything is allocated, then allocated as counted.
+enum { CHI__MOST_NEEDS = 48 };
+typedef struct chi__need_of {
+    char name[32];
+    uint64_t bytes;
+    bool zeroed;
+    chi_buffer **place;
+} chi__need_of;
+typedef struct chi__needs {
+    chi__need_of at[CHI__MOST_NEEDS];
+    size_t count;
+} chi__needs;
+void chi__need(chi__needs *needs, const char *who, const char *what, uint64_t bytes, bool zeroed, chi_buffer **place);
+uint64_t chi__needs_bytes(const chi__needs *needs); // as the budget counts them
+uint64_t chi__needs_largest(const chi__needs *needs);
+chi_status chi__needs_create(chi_device *dev, const chi__needs *needs); // all of them or none
+
 // ---- operands ----------------------------------------------------------------------------------
 // One matrix in the layouts that the passes read: row panels for scores, column panels for gradients.
 typedef enum chi__rows_are {
@@ -29,6 +47,7 @@ typedef struct chi__operand {
     chi_device *dev;
     const chi__tile *tile;
     size_t rows, dim;
+    int layouts;
     chi_matrix from;        // of the last pack
     chi_buffer *factors;    // [rows][2]: a row is multiplied by both
     chi_buffer *inverse;    // [rows padded]: for the way back through the normalisation, or squared norms
@@ -39,15 +58,18 @@ typedef struct chi__operand {
 } chi__operand;
 typedef enum chi__layout { CHI__LEFT = 1, CHI__RIGHT = 2, CHI__COLUMNS = 4 } chi__layout;
 
-chi_status chi__operand_create(chi_device *dev, const chi__tile *tile, size_t rows, size_t dim, int layouts, chi__operand *out);
+// plan fills *out, whose place must not change any more, and lists its buffers; build compiles.
+void chi__operand_plan(chi_device *dev, const chi__tile *tile, const char *who, size_t rows, size_t dim, int layouts,
+                       chi__needs *needs, chi__operand *out);
+chi_status chi__operand_build(chi__operand *operand);
 void chi__operand_destroy(chi__operand *operand);
-uint64_t chi__operand_bytes(const chi__tile *tile, size_t rows, size_t dim, int layouts);
 // Enqueues norms and packing of m [rows][dim].
 chi_status chi__operand_pack(chi__operand *operand, chi_matrix m, chi__rows_are rows_are);
 
 // ---- passes over pairs -----------------------------------------------------------------------------
 typedef enum chi__positives { CHI__POSITIVES_NONE = 0, CHI__POSITIVES_ONE = 1, CHI__POSITIVES_LABELS = 2 } chi__positives;
-typedef enum chi__weights { CHI__WEIGHTS_BOTH = 0, CHI__WEIGHTS_LABELS = 1, CHI__WEIGHTS_ROWS = 2 } chi__weights;
+// What of a kept tile becomes G (kernels/tiles/gradient_panel.cl).
+typedef enum chi__weights { CHI__WEIGHTS_BOTH = 0, CHI__WEIGHTS_LABELS = 1, CHI__WEIGHTS_ROWS = 2, CHI__WEIGHTS_KEPT = 3 } chi__weights;
 
 // Which pairs count, and what is wanted of them.
 typedef struct chi__pairs {
@@ -57,37 +79,62 @@ typedef struct chi__pairs {
     bool columns;            // column sums too
     chi__positives positives;
     chi__weights weights;
+    bool own_positives;      // a row's positive is no column of y but a row of a third matrix: its score is given
+    bool constant;           // y has no gradient
+    bool pointwise;          // no normaliser: value and G of a pair depend on its score alone
     bool shifted;            // a shift a row; else one for all
     int shift;
     bool gradient;           // tiles will be needed again
-    bool one_gradient;       // of dX alone
 } chi__pairs;
+
+typedef enum chi__scheme {
+    CHI__SCHEME_FORWARD = 0, // no gradient
+    CHI__SCHEME_KEPT,        // tiles of kept_rows are kept, those of the others computed again by panels
+    CHI__SCHEME_WINDOWS,     // constant columns: by windows of columns, each used up at once
+    CHI__SCHEME_PANELS,      // pointwise: by panels of rows, each used up at once
+} chi__scheme;
 
 // Kernels, scratch and scheme of one set of pairs. Arrays are readable up to the padded count.
 typedef struct chi__passes {
     chi_device *dev;
     const chi__tile *tile;
     chi__pairs pairs;
+    chi__scheme scheme;
     size_t row_parts, col_parts;      // superblocks of m, of n
-    size_t kept_rows, panel_rows;     // rows whose tiles are kept; rows of one panel computed again
-    bool half;                        // only tiles on and above the diagonal are kept and walked
-    chi_buffer *scalars;              // κ, scale, weight · scale, weight
+    size_t kept_rows, panel_rows;     // KEPT; rows of one panel computed again, or of PANELS
+    size_t window;                    // WINDOWS: columns
+    chi_buffer *scalars;              // κ, scale, weight · scale, weight, bias
     chi_buffer *row_sums, *col_sums, *row_scores, *row_shift, *col_shift;
     chi_buffer *scores;               // [n] s of single positives
     chi_buffer *kept, *panel;
     chi_buffer *a, *b, *w, *q, *positive, *labels; // coefficients of the gradient, written by a row function
-    chi__kernel *maxima, *shifts, *statistics, *exponentials, *gradient, *gradient_panel;
+    chi__kernel *maxima, *shifts, *statistics, *exponentials, *gradient;
 } chi__passes;
 
-// Bytes of scratch at the least (nothing kept) and what keeping all tiles adds.
-uint64_t chi__passes_bytes(const chi__tile *tile, const chi__pairs *pairs, uint64_t *kept);
-// keep_bytes: how much may go into kept tiles.
-chi_status chi__passes_create(chi_device *dev, const chi__tile *tile, const chi__pairs *pairs, uint64_t keep_bytes, chi__passes *out);
+// plan fills *out, whose place must not change any more, and lists its buffers; keep_bytes: how much more than the least
+// may go into kept tiles. build compiles.
+void chi__passes_plan(chi_device *dev, const chi__tile *tile, const chi__pairs *pairs, uint64_t keep_bytes, chi__needs *needs,
+                      chi__passes *out);
+chi_status chi__passes_build(chi__passes *passes);
 void chi__passes_destroy(chi__passes *passes);
-
-chi_status chi__passes_forward(chi__passes *passes, const chi__operand *x, const chi__operand *y);
-// After the row function. grad_y.buffer NULL: not wanted.
-chi_status chi__passes_backward(chi__passes *passes, const chi__operand *x, const chi__operand *y, chi_matrix grad_x, chi_matrix grad_y);
+const char *chi__passes_scheme(const chi__passes *passes); // "kept", "hybrid", …
 double chi__passes_flop(const chi__passes *passes);
+// Multiply-adds that take the passes' time, epilogues included, and launches: what a prediction of time is made of.
+double chi__passes_work(const chi__passes *passes, size_t *launches);
+
+// One evaluation. gx.buffer NULL: no gradient is wanted; gy.buffer NULL: not that of y. rows: the row function.
+typedef struct chi__walk {
+    const chi__operand *x, *y, *own; // own: the matrix of own_positives, else NULL
+    chi_matrix gx, gy;
+    chi_status (*rows)(void *user);
+    void *user;
+} chi__walk;
+chi_status chi__passes_walk(chi__passes *passes, const chi__walk *walk);
+// Sums alone.
+chi_status chi__passes_forward(chi__passes *passes, const chi__operand *x, const chi__operand *y);
+
+// ---- prediction ------------------------------------------------------------------------------------
+// Seconds a multiply-add takes in the core with this tile: measured once a device and tile, then read from a note.
+chi_status chi__core_rate(chi_device *dev, const chi__tile *tile, double *seconds);
 
 #endif

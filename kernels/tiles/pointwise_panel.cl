@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// tiles/pointwise_panel.cl: losses whose pairs need no normaliser: value and slope of every pair, summed by row, and the
+// slopes kept for the gradient. The other family: tiles/pointwise_group.cl. Host: src/tiles/passes.c. Reference: src/ref/siglip.c.
+//
+//   z = −t (s scale + b), t = +1 on the pair's diagonal, else −1;  e = e^−|z|
+//   value log(1 + e^z) = max(z, 0) + log(1 + e);  slope G = −t σ(z), σ = 1 / (1 + e) for z ≥ 0, else e / (1 + e)
+//
+// One group owns BLOCK rows × one superblock of columns; rows from i0, where `kept` starts. keep: slopes are stored.
+// Macros and tuned names as in tiles/statistics_panel.cl.
+#include "tiles/scores_panel.h"
+
+constant int lane_index[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+
+inline float row_total(const floatv *lanes)
+{
+    float q[16];
+    CHI_UNROLL for (int v = 0; v < LANE_V; v++)
+        vstorev(lanes[v], v, q);
+    return lane_tree(vload16(0, q));
+}
+
+// Value of one vector of scores whose diagonal entry, if any, is number `at`; its slopes to *slope.
+inline floatv pair_values(const floatv s, const float scale, const float bias, const int at, floatv *slope)
+{
+    const intv own = vloadv(0, lane_index) == (intv)(at);
+    const floatv l = fma(s, (floatv)(scale), (floatv)(bias)), z = select(l, -l, own);
+    const intv positive = z >= (floatv)(0.0f);
+    const floatv e = exp_minus_v(select(z, -z, positive)), r = recip_v((floatv)(1.0f) + e);
+    const floatv sigma = select(e * r, r, positive);
+    *slope = select(sigma, -sigma, own);
+    return select((floatv)(0.0f), z, positive) + log1p_unit_v(e);
+}
+
+kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void tiles_pointwise(const uint first, const uint n, const uint m, const uint dim, const uint i0, const uint keep,
+                     global const float *restrict scalars, // scale at 1, bias at 4
+                     global const float *restrict xp, global const float *restrict yp,
+                     global float *restrict row_sums, global float *restrict row_slopes, // [superblocks of m][n]
+                     global float *restrict kept)          // [rows from i0 / BLOCK][m / BLOCK][BLOCK][BLOCK]
+{
+    const uint sb_m = superblock(m), across = (m + sb_m - 1) / sb_m, group = first + (uint)get_group_id(0);
+    const uint ib = i0 + group / across * BLOCK, ib_end = min(n, ib + BLOCK), part = group % across;
+    const uint j_first = part * sb_m, j_end = min(m, j_first + sb_m), blocks = (m + BLOCK - 1) / BLOCK;
+    const float scale = scalars[1], bias = scalars[4];
+    floatv hold[HOLD_SIZE], lanes[PANELS * TILE_M * LANE_V], slopes[PANELS * TILE_M * LANE_V];
+    for (uint t = 0; t < PANELS * TILE_M * LANE_V; t++)
+        lanes[t] = slopes[t] = (floatv)(0.0f);
+    for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
+        global float *tile = kept + ((size_t)((ib - i0) / BLOCK) * blocks + j0 / BLOCK) * BLOCK * BLOCK + j0 % BLOCK;
+#define SUM_VECTOR(s, i, v)                                                                       \
+    {                                                                                             \
+        floatv slope;                                                                             \
+        lanes[((i)-ib) * LANE_V + v % LANE_V] += pair_values(s, scale, bias, (int)(i) - (int)(j0 + v * VEC), &slope); \
+        slopes[((i)-ib) * LANE_V + v % LANE_V] += slope;                                          \
+        if (keep)                                                                                 \
+            vstorev(slope, v, tile + ((i)-ib) * BLOCK);                                           \
+    }
+#define SUM_TILE(acc, row0)                                      \
+    MASK_TILE(acc, row0, ib_end, j0, n, m, kept)                 \
+    CHI_UNROLL for (int r = 0; r < TILE_M; r++)                  \
+        if ((row0) + r < ib_end) {                               \
+            CHI_UNROLL for (int v = 0; v < TILE_V; v++)          \
+                SUM_VECTOR(acc[r][v], (row0) + r, v)             \
+        }
+        BLOCK_TILES(xp, yp, dim, ib, j0, hold, SUM_TILE)
+    }
+    for (uint i = ib; i < ib_end; i++) {
+        row_sums[(size_t)part * n + i] = row_total(lanes + (i - ib) * LANE_V);
+        row_slopes[(size_t)part * n + i] = row_total(slopes + (i - ib) * LANE_V);
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// plan.c: which scheme a set of pairs takes, what it needs, what it executes. Runs: passes.c. Header: tiles.h.
+#include "tiles.h"
+
+#include "../base/memory.h"
+
+// Tiles that are used up at once should stay in a CPU's last cache; a window or panel is as large as that allows.
+static const uint64_t STREAM_BYTES = 8u << 20;
+// Multiply-adds that a pair's epilogue takes as long as: one exponential and its sums; the weight of one kept tile's entry.
+static const double SUMS_WORK = 24.0, POINTWISE_WORK = 56.0, WEIGHT_WORK = 8.0;
+
+static uint64_t kept_bytes(const chi__tile *tile, size_t rows, size_t columns)
+{
+    return 4ull * chi__round_up(rows, tile->block) * chi__round_up(columns, tile->block);
+}
+
+// Most superblocks of `sb` out of `size` whose tiles, `each` bytes a superblock, fit `room`; at least one.
+static size_t superblocks_in(size_t size, size_t sb, uint64_t each, uint64_t room)
+{
+    const uint64_t fit = room / each, all = chi__div_up(size, sb);
+    const size_t count = (size_t)(fit < 1 ? 1 : fit < all ? fit : all);
+    return count * sb < size ? count * sb : size;
+}
+
+static void choose_scheme(chi__passes *p, uint64_t keep_bytes)
+{
+    const chi__pairs *pairs = &p->pairs;
+    const size_t n = pairs->n, m = pairs->m, sb_n = chi__superblock(n), sb_m = chi__superblock(m);
+    const uint64_t least_row = kept_bytes(p->tile, n < sb_n ? n : sb_n, m), least_column = kept_bytes(p->tile, n, m < sb_m ? m : sb_m);
+    if (!pairs->gradient)
+        return;
+    if (pairs->constant) {
+        const uint64_t room = least_column + keep_bytes;
+        p->scheme = CHI__SCHEME_WINDOWS;
+        p->window = superblocks_in(m, sb_m, least_column, room < STREAM_BYTES ? room : STREAM_BYTES);
+        return;
+    }
+    if (pairs->pointwise) {
+        const uint64_t room = least_row + keep_bytes;
+        p->scheme = CHI__SCHEME_PANELS;
+        p->panel_rows = superblocks_in(n, sb_n, least_row, room < STREAM_BYTES ? room : STREAM_BYTES);
+        return;
+    }
+    p->scheme = CHI__SCHEME_KEPT;
+    if (kept_bytes(p->tile, n, m) <= keep_bytes + least_row) {
+        p->kept_rows = n;
+        return;
+    }
+    p->panel_rows = n < sb_n ? n : sb_n;
+    p->kept_rows = (size_t)(keep_bytes / least_row) * sb_n;
+    p->kept_rows = p->kept_rows > n ? n : p->kept_rows;
+}
+
+void chi__passes_plan(chi_device *dev, const chi__tile *tile, const chi__pairs *pairs, uint64_t keep_bytes, chi__needs *needs,
+                      chi__passes *out)
+{
+    const bool own_columns = pairs->columns && !pairs->symmetric;
+    const uint64_t n = chi__padded(pairs->n), m = chi__padded(pairs->m);
+    chi__passes *p = out;
+    *p = (chi__passes){ .dev = dev, .tile = tile, .pairs = *pairs };
+    p->row_parts = chi__div_up(pairs->m, chi__superblock(pairs->m));
+    p->col_parts = chi__div_up(pairs->n, chi__superblock(pairs->n));
+    choose_scheme(p, keep_bytes);
+    chi__need(needs, "", "scalars", 64, true, &p->scalars);
+    chi__need(needs, "", "row sums", 4ull * p->row_parts * pairs->n, false, &p->row_sums);
+    chi__need(needs, "", "scores of positives", 4 * n, true, &p->scores);
+    if (own_columns)
+        chi__need(needs, "", "column sums", 4ull * p->col_parts * pairs->m, false, &p->col_sums);
+    if (pairs->positives == CHI__POSITIVES_LABELS || pairs->pointwise)
+        chi__need(needs, "", "row sums of scores", 4ull * p->row_parts * pairs->n, false, &p->row_scores);
+    if (pairs->positives == CHI__POSITIVES_LABELS) {
+        chi__need(needs, "", "labels", 4 * n, false, &p->labels);
+        chi__need(needs, "", "weights of positives", 4 * n, true, &p->w);
+    }
+    if (pairs->shifted)
+        chi__need(needs, "", "row shifts", 4 * n, true, &p->row_shift);
+    if (pairs->shifted && own_columns)
+        chi__need(needs, "", "column shifts", 4 * m, true, &p->col_shift);
+    if ((pairs->positives != CHI__POSITIVES_NONE || pairs->own_positives) && !pairs->pointwise) { // there is a row function: it writes them
+        chi__need(needs, "", "row coefficients", 4 * n, true, &p->a);
+        chi__need(needs, "", "gradients of positives", 4 * n, true, &p->positive);
+        chi__need(needs, "", "sums of others", 4 * n, true, &p->q);
+        if (!pairs->constant)
+            chi__need(needs, "", "column coefficients", 4 * m, true, &p->b);
+    }
+    if (p->kept_rows)
+        chi__need(needs, "", "kept tiles", kept_bytes(tile, p->kept_rows, pairs->m), false, &p->kept);
+    if (p->panel_rows)
+        chi__need(needs, "", "panel of tiles", kept_bytes(tile, p->panel_rows, pairs->m), false, &p->panel);
+    if (p->window)
+        chi__need(needs, "", "window of tiles", kept_bytes(tile, pairs->n, p->window), false, &p->panel);
+}
+
+const char *chi__passes_scheme(const chi__passes *p)
+{
+    static const char *const names[] = { "forward", "", "windows", "panels" };
+    if (p->scheme != CHI__SCHEME_KEPT)
+        return names[p->scheme];
+    return p->kept_rows == p->pairs.n ? "kept" : p->kept_rows ? "hybrid" : "recomputed";
+}
+
+// ---- what is executed, in pairs ------------------------------------------------------------------------
+typedef struct pair_counts { double forward, again, gradient; } pair_counts;
+
+// Pairs that a walk over I ≤ J of superblocks from `first` visits, or all from there.
+static double pairs_from(const chi__passes *p, size_t first)
+{
+    const double rows = (double)p->pairs.n - (double)first, all = rows * (double)p->pairs.m;
+    if (!p->pairs.symmetric)
+        return all;
+    const double sb = (double)chi__superblock(p->pairs.n);
+    return rows * (rows + (rows < sb ? rows : sb)) / 2.0;
+}
+
+static pair_counts count_pairs(const chi__passes *p)
+{
+    const chi__pairs *pairs = &p->pairs;
+    const double all = (double)pairs->n * (double)pairs->m;
+    const double sides = pairs->symmetric || pairs->constant ? 1.0 : 2.0;
+    return (pair_counts){
+        .forward = pairs_from(p, 0),
+        .again = p->scheme == CHI__SCHEME_KEPT && p->kept_rows < pairs->n ? pairs_from(p, p->kept_rows) : 0.0,
+        .gradient = pairs->gradient ? all * sides : 0.0,
+    };
+}
+
+double chi__passes_flop(const chi__passes *p)
+{
+    const pair_counts c = count_pairs(p);
+    return 2.0 * (double)p->pairs.dim * (c.forward * (p->pairs.shifted ? 2.0 : 1.0) + c.again + c.gradient);
+}
+
+double chi__passes_work(const chi__passes *p, size_t *launches)
+{
+    const pair_counts c = count_pairs(p);
+    const double dim = (double)p->pairs.dim, sums = p->pairs.pointwise ? POINTWISE_WORK : SUMS_WORK;
+    const size_t steps = p->scheme == CHI__SCHEME_WINDOWS ? chi__div_up(p->pairs.m, p->window)
+                       : p->panel_rows                    ? chi__div_up(p->pairs.n - p->kept_rows, p->panel_rows)
+                                                          : 0;
+    *launches = 1 + 2 * steps + (p->kept_rows > 0) + 3 * p->pairs.shifted;
+    return c.forward * (dim + sums) + (p->pairs.shifted ? c.forward * dim : 0.0) + c.again * (dim + sums) +
+           c.gradient * (dim + WEIGHT_WORK);
+}
