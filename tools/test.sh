@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 . tools/packages.sh
 need_packages $BUILD_PACKAGES libcmocka-dev dataset-fashion-mnist oclgrind python3-venv
-export CHIARO_CACHE_DIR="$PWD/build/test-cache"
+export CHIARO_CACHE_DIR="$PWD/build/test-cache" CHIARO_TUNE_DIR="$PWD/build/no-records" # not the user's own
 
 configure() { # folder, then options
     folder=$1

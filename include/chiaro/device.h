@@ -42,8 +42,11 @@ typedef struct chi_device_options {
                            // cannot be partitioned says so in a warning and uses all.
     chi_numerics numerics; // default: exact
     chi_core core;         // default: measured
-    const char *tile;      // name of a tile of the core's table (chi_device_tiles); default: the
-                           // table's entry for this class of device
+    const char *tile;      // name of a tile (chi_tile_name; any point of the space that `chiaro tune
+                           // --help` describes), for everything; default: what tuning records say
+                           // (tuner.h), else the table's entry for this class of device
+    const char *tune_dir;  // folder of tuning records; default: CHIARO_TUNE_DIR, else
+                           // $XDG_DATA_HOME/chiaro/tune, else ~/.local/share/chiaro/tune; "" for none
 } chi_device_options;
 
 typedef enum chi_device_state {
@@ -83,9 +86,10 @@ void chi_device_close(chi_device **dev);
 
 chi_status chi_device_describe(const chi_device *dev, chi_device_info *out);
 chi_core chi_device_core(const chi_device *dev);         // the core in use, never CHI_CORE_AUTO
-const char *chi_device_tile(const chi_device *dev);      // name of the tile in use
+const char *chi_device_tile(const chi_device *dev);      // name of the tile that was asked for, or the
+                                                         // default; chi_tune_tile tells what is used
 
-// Names of the tiles of one core, in table order; NULL after the last.
+// Names of the tiles of one core that ship, in table order; NULL after the last.
 const char *chi_tile_name(chi_core core, size_t index);
 
 // Waits for all enqueued work. Faults in device data (a label out of range, a false claim of unit

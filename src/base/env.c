@@ -13,12 +13,14 @@ const char *chi__env(const char *name)
 
 bool chi__env_offer(const char *name, const char *value) { return !getenv(name) && setenv(name, value, 0) == 0; }
 
-bool chi__cache_folder(char *to, size_t room)
+typedef struct place {
+    const char *name, *under;
+} place;
+
+// The first of three variables that is set, and what lies under it.
+static bool find_folder(const place *places, char *to, size_t room)
 {
-    static const struct {
-        const char *name, *under;
-    } places[] = { { "CHIARO_CACHE_DIR", "" }, { "XDG_CACHE_HOME", "/chiaro" }, { "HOME", "/.cache/chiaro" } };
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    for (size_t i = 0; i < 3; i++) {
         const char *value = chi__env(places[i].name);
         if (!value)
             continue;
@@ -26,4 +28,16 @@ bool chi__cache_folder(char *to, size_t room)
         return length > 0 && (size_t)length < room;
     }
     return false;
+}
+
+bool chi__cache_folder(char *to, size_t room)
+{
+    static const place places[] = { { "CHIARO_CACHE_DIR", "" }, { "XDG_CACHE_HOME", "/chiaro" }, { "HOME", "/.cache/chiaro" } };
+    return find_folder(places, to, room);
+}
+
+bool chi__records_folder(char *to, size_t room)
+{
+    static const place places[] = { { "CHIARO_TUNE_DIR", "" }, { "XDG_DATA_HOME", "/chiaro/tune" }, { "HOME", "/.local/share/chiaro/tune" } };
+    return find_folder(places, to, room);
 }

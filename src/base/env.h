@@ -11,5 +11,8 @@ bool chi__env_offer(const char *name, const char *value);
 const char *chi__env(const char *name); // NULL where unset or empty
 // Per-user cache folder: CHIARO_CACHE_DIR, $XDG_CACHE_HOME/chiaro, ~/.cache/chiaro; false: none to be had.
 bool chi__cache_folder(char *to, size_t room);
+// Per-user folder of tuning records, which are results and no cache: CHIARO_TUNE_DIR, $XDG_DATA_HOME/chiaro/tune,
+// ~/.local/share/chiaro/tune; false: none to be had.
+bool chi__records_folder(char *to, size_t room);
 
 #endif

@@ -7,10 +7,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "memory.h"
+#include "text.h"
 
 static chi_status fail_errno(const char *doing, const char *path, int error)
 {
@@ -243,4 +246,52 @@ chi_status chi__remove_marked(const char *folder, const char *mark, size_t *remo
     }
     closedir(list);
     return st;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+
+char *chi__list_folder(const char *folder, const char *end)
+{
+    struct dirent **entries = NULL;
+    chi__text names = { 0 };
+    const int count = scandir(folder, &entries, NULL, by_name);
+    for (int i = 0; i < count; i++) {
+        const size_t length = strlen(entries[i]->d_name), tail = strlen(end);
+        if (length > tail && strcmp(entries[i]->d_name + length - tail, end) == 0)
+            chi__text_add(&names, "%s%c", entries[i]->d_name, '\0');
+        chi__free(entries[i]);
+    }
+    chi__free(entries);
+    chi__text_add(&names, "%c", '\0');
+    if (!names.failed)
+        return names.at;
+    chi__free(names.at);
+    return NULL;
+}
+
+chi_status chi__lock_take(const char *path, double wait_us, chi__lock *out)
+{
+    const double until = chi__now_us() + wait_us;
+    out->number = -1;
+    const int number = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (number < 0)
+        return fail_errno("write", path, errno);
+    while (flock(number, LOCK_EX | LOCK_NB) != 0) {
+        const int error = errno;
+        if ((error != EWOULDBLOCK && error != EINTR) || chi__now_us() > until) {
+            close(number);
+            return error == EWOULDBLOCK ? chi__fail(NULL, CHI_ERR_TIMEOUT, "%s: held by another process for more than %.0f s", path, wait_us * 1e-6)
+                                        : fail_errno("lock", path, error);
+        }
+        chi__sleep_us(2e3);
+    }
+    out->number = number;
+    return CHI_OK;
+}
+
+void chi__lock_leave(chi__lock *lock)
+{
+    if (lock->number >= 0)
+        close(lock->number);
+    lock->number = -1;
 }

@@ -32,5 +32,13 @@ bool chi__folder_is_private(const char *path);
 // Removes the folder's files whose names contain `mark`; *removed counts them. No folder: none.
 chi_status chi__remove_marked(const char *folder, const char *mark, size_t *removed);
 chi_status chi__remove_file(const char *path);
+// Names of the folder's files that end in `end`, sorted, each ended by a zero, the list by an empty one; freed with
+// chi__free. No folder: an empty list. NULL: no memory.
+char *chi__list_folder(const char *folder, const char *end);
+
+// Held by one process at a time, and let go when it ends, however it ends. Waits for at most wait_us.
+typedef struct chi__lock { int number; } chi__lock;
+chi_status chi__lock_take(const char *path, double wait_us, chi__lock *out);
+void chi__lock_leave(chi__lock *lock);
 
 #endif

@@ -17,6 +17,9 @@ typedef struct chi__kernel chi__kernel;
 // line of the original kernel.
 chi_status chi__kernel_get(chi_device *dev, const char *file, const char *name, const char *defines, chi__kernel **out);
 
+// Hash of the texts of kernels/<file>, names ended by a NULL; it changes when any of them does.
+chi_status chi__source_hash(chi_device *dev, const char *const *files, uint64_t *out);
+
 // ---- launches ------------------------------------------------------------------------------
 typedef enum chi__arg_kind { CHI__ARG_NONE = 0, CHI__ARG_U32, CHI__ARG_I32, CHI__ARG_U64, CHI__ARG_F32, CHI__ARG_BUFFER } chi__arg_kind;
 typedef struct chi__arg {
@@ -83,7 +86,7 @@ enum { CHI__TILE_NAME = 40 }; // bytes of the longest name
 bool chi__tile_choice(chi_core *core, const char *asked, const chi_device_info *info, char *name);
 // What the handle keeps for that layer: read once, when core and tile are settled.
 typedef struct chi__tuning chi__tuning;
-chi_status chi__tuning_open(chi_device *dev, chi__tuning **out);
+chi_status chi__tuning_open(chi_device *dev, const chi_device_options *options, chi__tuning **out);
 void chi__tuning_free(chi__tuning **tuning);
 const chi__tuning *chi__device_tuning(const chi_device *dev);
 // Asked of src/tiles/core.c: nanoseconds a multiply-add takes in each core with its default tile.

@@ -123,7 +123,7 @@ static chi_status start(chi_device *dev, const chi_device_options *o)
     choose_core(dev, o);
     dev->budget = o->memory_bytes ? o->memory_bytes : default_budget(&dev->info); // the trial was not counted
     dev->budget_asked = o->memory_bytes != 0;
-    return chi__tuning_open(dev, &dev->tuning);
+    return chi__tuning_open(dev, o, &dev->tuning);
 }
 
 static chi_status make_queue(chi_device *dev)

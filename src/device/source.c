@@ -5,6 +5,7 @@
 
 #include "../base/env.h"
 #include "../base/file.h"
+#include "../base/hash.h"
 #include "../base/memory.h"
 #include "../base/text.h"
 #include "cl.h"
@@ -103,4 +104,17 @@ chi_status chi__source_get(chi_device *dev, const char *file, char **out)
     else
         *out = text;
     return st;
+}
+
+chi_status chi__source_hash(chi_device *dev, const char *const *files, uint64_t *out)
+{
+    uint64_t hash = CHI__HASH_START;
+    for (; *files; files++) {
+        char *text;
+        CHI_TRY(chi__source_get(dev, *files, &text));
+        hash = chi__hash(hash, text, strlen(text));
+        chi__free(text);
+    }
+    *out = hash;
+    return CHI_OK;
 }

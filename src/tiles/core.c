@@ -20,7 +20,7 @@ const char *chi__core_file(const char *stem, const chi__tile *tile, char *to)
 
 chi_status chi__core_tile(chi_device *dev, chi__family family, size_t dim, const chi__tile **out)
 {
-    *out = chi__tuned_tile(dev, family, dim);
+    *out = chi__tuned_tile(dev, family, dim, NULL);
     return CHI_OK;
 }
 

@@ -52,11 +52,18 @@ double chi__tile_cost(const chi__tile *tile, const chi_device_info *info);
 // ---- defaults.c
 // The table's choice for a class of device: vector width, CPU or not.
 const char *chi__tile_default(chi_core core, const chi_device_info *info);
+// Records that ship, as a file of them.
+extern const char chi__shipped_records[];
 
 // ---- lookup.c
 // The tile that options.tile named, else the default of the device's core.
 const chi__tile *chi__device_tile(const chi_device *dev);
-// The tile for one family and number of features; lives as long as the device.
-const chi__tile *chi__tuned_tile(const chi_device *dev, chi__family family, size_t dim);
+// The tile for one family and number of features; lives as long as the device. *likeness, where not NULL: 3 from a record of
+// this device, 2 of its architecture, 1 of its vendor's devices of this type, 0 none.
+const chi__tile *chi__tuned_tile(const chi_device *dev, chi__family family, size_t dim, int *likeness);
+// Whether records and numerics have plain products of so many features go to CLBlast.
+bool chi__tuned_clblast(const chi_device *dev, size_t dim);
+// Hash of the kernels of one family on this device's core.
+chi_status chi__family_source(chi_device *dev, chi__family family, uint64_t *out);
 
 #endif
