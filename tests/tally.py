@@ -18,14 +18,14 @@ import time
 
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 OCLGRIND = "/usr/lib/oclgrind/liboclgrind-rt-icd.so"
-OCLGRIND_TESTS = ["check_bits", "check_encoder", "check_similarity"]
+OCLGRIND_TESTS = ["check_bits", "check_encoder", "check_pairs", "check_similarity"]
 # Oclgrind's check for uninitialised values knows no freeze instruction, which optimised code has: without optimisation,
 # and without our cache, whose programs are optimised.
 OCLGRIND_LEGS = {
     "oclgrind": {"OCLGRIND_DATA_RACES": "1"},
     "uninit": {"OCLGRIND_UNINITIALIZED": "1", "OCLGRIND_BUILD_OPTIONS": "-cl-opt-disable", "CHIARO_CACHE": "0"},
 }
-INTEL_TESTS = ["check_bits", "check_encoder", "check_similarity", "check_augment", "golden", "unit_device"]
+INTEL_TESTS = ["check_bits", "check_encoder", "check_pairs", "check_similarity", "check_augment", "golden", "unit_device"]
 UNSANITIZED = ("train_", "cli_bench", "cli_faults", "cli_install", "cli_readme", "cli_search", "cli_train", "rooms")
 
 

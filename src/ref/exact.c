@@ -32,6 +32,15 @@ float chi__exact_scale(float x, float k)
     return k < -126.0f ? 0.0f : ldexpf(x, (int)k);
 }
 
+float chi__exact_power(float r)
+{
+    static const float c[] = { 0x1.3f906cp-13f, 0x1.5f0a66p-10f, 0x1.3b30bp-7f, 0x1.c6af78p-5f, 0x1.ebfbd8p-3f, 0x1.62e43p-1f, 0x1p+0f };
+    float p = c[0];
+    for (int i = 1; i < 7; i++)
+        p = fmaf(p, r, c[i]);
+    return p;
+}
+
 chi__exact_parts chi__exact_split(float s, float kappa)
 {
     const float z = s * kappa;
@@ -45,10 +54,7 @@ chi__exact_parts chi__exact_split(float s, float kappa)
         r = fmaf(s, kappa, -e.n);
         r = isnan(r) ? r : fmaxf(-0.5f, fminf(0.5f, r));
     }
-    static const float c[] = { 0x1.3f906cp-13f, 0x1.5f0a66p-10f, 0x1.3b30bp-7f, 0x1.c6af78p-5f, 0x1.ebfbd8p-3f, 0x1.62e43p-1f, 0x1p+0f };
-    e.p = c[0];
-    for (int i = 1; i < 7; i++)
-        e.p = fmaf(e.p, r, c[i]);
+    e.p = chi__exact_power(r);
     return e;
 }
 
@@ -212,4 +218,15 @@ void chi__exact_logsumexp(chi_metric metric, float scale, size_t n, size_t m, si
         out[i] = chi__exact_log(chi__exact_lanes(terms, NULL, m), c);
     }
     free(terms);
+}
+
+void chi__exact_project(size_t n, size_t dim, const float *unit, const float *inverse, float *grad, float *dots)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float *row = unit + i * dim;
+        float *to = grad + i * dim;
+        dots[i] = chi__exact_dot(row, to, dim);
+        for (size_t k = 0; k < dim && inverse; k++)
+            to[k] = inverse[i] == 0.0f ? 0.0f : inverse[i] * fmaf(-dots[i], row[k], to[k]);
+    }
 }

@@ -131,18 +131,6 @@ static void rows_times(const work *t, bool down, const float *right, float scale
                                                      t->two ? NOBODY : i) * scale;
 }
 
-// dots[i] = x̂_i · dX̂_i; then through the normalisation.
-static void project(const work *t, const float *unit, const float *inverse, float *grad, float *dots)
-{
-    for (size_t i = 0; i < t->n; i++) {
-        const float *row = unit + i * t->dim;
-        float *to = grad + i * t->dim;
-        dots[i] = chi__exact_dot(row, to, t->dim);
-        for (size_t k = 0; k < t->dim && !t->o->unit_rows; k++)
-            to[k] = inverse[i] == 0.0f ? 0.0f : inverse[i] * fmaf(-dots[i], row[k], to[k]);
-    }
-}
-
 static float value_of(work *t)
 {
     const bool clip = t->o->kind == CHI_LOSS_CLIP;
@@ -168,9 +156,9 @@ static void gradients(work *t, float *inverse, float *grad_x, float *grad_y, flo
         rows_times(t, false, t->y, scale, grad_x);
     if (t->two) {
         rows_times(t, true, t->x, scale, grad_y);
-        project(t, t->y, inverse + t->n, grad_y, t->terms);
+        chi__exact_project(t->n, t->dim, t->y, t->o->unit_rows ? NULL : inverse + t->n, grad_y, t->terms);
     }
-    project(t, t->x, inverse, grad_x, t->terms);
+    chi__exact_project(t->n, t->dim, t->x, t->o->unit_rows ? NULL : inverse, grad_x, t->terms);
     *grad_log_scale = chi__exact_lanes(t->terms, NULL, t->n) * (t->two ? 1.0f : 0.5f);
 }
 

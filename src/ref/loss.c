@@ -65,8 +65,7 @@ static size_t rows_with_positive(const pairs *p)
     return rows;
 }
 
-// Unit rows and 1 / ‖row‖.
-static void normalise(const float *x, size_t n, size_t dim, bool unit, double *to, double *inverse)
+void chi__ref_normalise(const float *x, size_t n, size_t dim, bool unit, double *to, double *inverse)
 {
     for (size_t i = 0; i < n; i++) {
         double square = 0.0;
@@ -79,8 +78,7 @@ static void normalise(const float *x, size_t n, size_t dim, bool unit, double *t
     }
 }
 
-// Through the normalisation: inverse · (g − x̂ (x̂ · g)).
-static void project(const double *x, const double *inverse, size_t n, size_t dim, double *grad)
+void chi__ref_project(const double *x, const double *inverse, size_t n, size_t dim, double *grad)
 {
     for (size_t i = 0; i < n; i++) {
         double dot = 0.0;
@@ -98,8 +96,8 @@ void chi__ref_loss(chi_loss_kind kind, size_t n, size_t dim, double tau, bool un
     double *s = calloc(n * n + 1, sizeof *s), *g = calloc(n * n + 1, sizeof *g);
     const bool two = two_sided(kind);
     pairs p = { kind, n, dim, labels, s, g, tau };
-    normalise(x, n, dim, unit, a, by_a);
-    normalise(two ? y : x, n, dim, unit, b, by_b);
+    chi__ref_normalise(x, n, dim, unit, a, by_a);
+    chi__ref_normalise(two ? y : x, n, dim, unit, b, by_b);
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++)
             for (size_t k = 0; k < dim; k++)
@@ -119,9 +117,9 @@ void chi__ref_loss(chi_loss_kind kind, size_t n, size_t dim, double tau, bool un
             }
         }
     if (!unit) {
-        project(a, by_a, n, dim, grad_x);
+        chi__ref_project(a, by_a, n, dim, grad_x);
         if (two)
-            project(b, by_b, n, dim, grad_y);
+            chi__ref_project(b, by_b, n, dim, grad_y);
     }
     free(a);
     free(b);

@@ -10,4 +10,8 @@
 void chi__ref_loss(chi_loss_kind kind, size_t n, size_t dim, double tau, bool unit, const float *x, const float *y,
                    const int32_t *labels, double *value, double *grad_x, double *grad_y, double *grad_log_scale);
 
+// Unit rows (as they are where `unit`) and 1 / ‖row‖; and a gradient's way back: inverse · (g − x̂ (x̂ · g)).
+void chi__ref_normalise(const float *x, size_t n, size_t dim, bool unit, double *to, double *inverse);
+void chi__ref_project(const double *x, const double *inverse, size_t n, size_t dim, double *grad);
+
 #endif
