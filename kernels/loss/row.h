@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // loss/row.h: what row functions share: partial sums of superblocks to a row's total.
-#include "common/math.h"
+#include "loss/value.h"
 
 #ifndef SHIFTED
 #error "loss/row.h needs SHIFTED: 1 where each row has a shift of its own"

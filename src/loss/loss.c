@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // loss.c: what all losses share: creation, checks, and the order of an evaluation. What it takes: plan.c. Kinds: clip.c,
-// infonce.c, ntxent.c, supcon.c, moco.c, siglip.c. Kernels: kernels/loss/value.cl, kernels/tiles/. Header: include/chiaro/loss.h.
+// infonce.c, ntxent.c, supcon.c, moco.c, siglip.c. Kernels: kernels/loss/value.h, kernels/tiles/. Header: include/chiaro/loss.h.
 #include "loss.h"
 
 #include <stdio.h>
@@ -13,15 +13,16 @@ enum { NORM_ROWS = 8 };
 static chi_status get_kernels(chi_loss *loss)
 {
     chi_device *dev = loss->dev;
-    CHI_TRY(chi__kernel_get(dev, loss->rules->file, loss->rules->kernel, loss->passes.pairs.shifted ? "SHIFTED=1" : "SHIFTED=0", &loss->row));
-    CHI_TRY(chi__kernel_get(dev, "loss/value.cl", "loss_sum", "", &loss->sum));
-    CHI_TRY(chi__kernel_get(dev, "loss/value.cl", "loss_scalars", "", &loss->scalars));
-    CHI_TRY(chi__kernel_get(dev, "tiles/norms.cl", "tiles_project", "", &loss->project));
+    const char *shifted = loss->passes.pairs.shifted ? "SHIFTED=1" : "SHIFTED=0";
+    CHI_TRY(chi__kernel_get(dev, loss->rules->file, loss->rules->kernel, shifted, &loss->row));
+    CHI_TRY(chi__kernel_get(dev, loss->rules->file, "loss_sum", shifted, &loss->sum));
+    if (loss->options.learnt_temperature || loss->options.learnt_bias)
+        CHI_TRY(chi__kernel_get(dev, loss->rules->file, "loss_scalars", shifted, &loss->scalars));
+    CHI_TRY(chi__operand_kernel(&loss->x, "tiles_project", &loss->project));
     if (loss->rules->queue)
-        CHI_TRY(chi__kernel_get(dev, "tiles/norms.cl", "tiles_row_dots", "", &loss->dots_of));
+        CHI_TRY(chi__operand_kernel(&loss->x, "tiles_row_dots", &loss->dots_of));
     if (!loss->rules->labels)
         return CHI_OK;
-    const char *shifted = loss->passes.pairs.shifted ? "SHIFTED=1" : "SHIFTED=0";
     CHI_TRY(chi__kernel_get(dev, loss->rules->file, "loss_labels", shifted, &loss->copy_labels));
     CHI_TRY(chi__kernel_get(dev, loss->rules->file, "loss_counts", shifted, &loss->count));
     return chi__kernel_get(dev, loss->rules->file, "loss_weights", shifted, &loss->weigh);
@@ -40,7 +41,15 @@ static chi_status build(chi_loss *loss)
     return get_kernels(loss);
 }
 
-// κ, scale, weights and bias; enqueued once here, or at each evaluation where temperature or bias is learnt.
+// κ, scale, weights and bias, as loss_scalars makes them at each evaluation where temperature or bias is learnt.
+static chi_status upload_scalars(chi_loss *loss)
+{
+    const double tau = (double)loss->options.temperature;
+    const float kappa = (float)(1.4426950408889634 / tau), scale = (float)(1.0 / tau), weight = (float)(loss->rules->weight / (double)loss->n);
+    const float scalars[] = { kappa, scale, weight * scale, weight, loss->options.bias };
+    return chi_buffer_upload(loss->passes.scalars, 0, scalars, sizeof scalars);
+}
+
 static chi_status run_scalars(chi_loss *loss, chi_matrix log_scale, chi_matrix bias)
 {
     const double tau = (double)loss->options.temperature;
@@ -62,7 +71,7 @@ chi_status chi_loss_create(chi_device *dev, size_t n, size_t dim, const chi_loss
     if (st == CHI_OK && n > 0)
         st = build(loss);
     if (st == CHI_OK && n > 0)
-        st = run_scalars(loss, (chi_matrix){ 0 }, (chi_matrix){ 0 });
+        st = upload_scalars(loss);
     if (st == CHI_OK)
         *out = loss;
     else

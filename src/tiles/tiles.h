@@ -54,7 +54,7 @@ typedef struct chi__operand {
     chi_buffer *left;       // row panels TILE_M wide, or NULL
     chi_buffer *right;      // row panels TILE_N wide, or NULL
     chi_buffer *columns;    // column panels TILE_N wide, or NULL
-    chi__kernel *norms, *pack_rows, *pack_columns;
+    chi__kernel *pack;
 } chi__operand;
 typedef enum chi__layout { CHI__LEFT = 1, CHI__RIGHT = 2, CHI__COLUMNS = 4 } chi__layout;
 
@@ -63,6 +63,8 @@ void chi__operand_plan(chi_device *dev, const chi__tile *tile, const char *who, 
                        chi__needs *needs, chi__operand *out);
 chi_status chi__operand_build(chi__operand *operand);
 void chi__operand_destroy(chi__operand *operand);
+// A kernel of tiles/pack.cl, all of which are one program.
+chi_status chi__operand_kernel(const chi__operand *operand, const char *name, chi__kernel **out);
 // Enqueues norms and packing of m [rows][dim].
 chi_status chi__operand_pack(chi__operand *operand, chi_matrix m, chi__rows_are rows_are);
 
