@@ -102,18 +102,34 @@ static void best_columns(const problem *p, const float *row, float *values, int3
     free(taken);
 }
 
-static void check_topk(const run *r, chi_similarity *sim, chi_matrix mx, chi_matrix my)
+// The lists after blocks of so many columns; 0: all in one call by `sim`.
+static chi_status run_topk(const run *r, chi_similarity *sim, chi_matrix mx, chi_matrix my, size_t block, chi_matrix values, chi_buffer *indices)
+{
+    const problem *p = r->p;
+    chi_status st = block ? CHI_OK : chi_similarity_topk(sim, mx, my, p->k, values, indices);
+    for (size_t first = 0, rows; block && first < p->m && st == CHI_OK; first += rows) {
+        chi_similarity *part = NULL;
+        rows = p->m - first < block ? p->m - first : block;
+        st = chi_similarity_create(r->dev, p->n, rows, p->dim, &(chi_similarity_options){ .metric = p->metric, .scale = p->scale, .topk = p->k, .uses = CHI_SIMILARITY_TOPK }, &part);
+        if (st == CHI_OK)
+            st = chi_similarity_topk_more(part, mx, chi_matrix_rows(my, first, rows), p->k, first, values, indices);
+        chi_similarity_destroy(&part);
+    }
+    return st;
+}
+
+static void check_topk(const run *r, chi_similarity *sim, chi_matrix mx, chi_matrix my, size_t block)
 {
     const size_t n = r->p->n, k = r->p->k;
     char what[160];
     float *got = malloc(4 * n * k), *want = malloc(4 * n * k);
     int32_t *found = malloc(4 * n * k), *wanted = malloc(4 * n * k);
     chi_buffer *values = make(r->dev, NULL, 4 * n * k), *indices = make(r->dev, NULL, 4 * n * k);
-    const bool good = chi_similarity_topk(sim, mx, my, k, chi_matrix_view(values, n, k), indices) == CHI_OK &&
+    const bool good = run_topk(r, sim, mx, my, block, chi_matrix_view(values, n, k), indices) == CHI_OK &&
                       chi_buffer_download(values, 0, got, 4 * n * k) == CHI_OK && chi_buffer_download(indices, 0, found, 4 * n * k) == CHI_OK;
     for (size_t i = 0; i < n; i++)
         best_columns(r->p, r->want + i * r->p->m, want + i * k, wanted + i * k);
-    name_of(r, "topk", what);
+    name_of(r, block ? "topk in blocks" : "topk", what);
     test_verdict(good && test_same_bits(got, want, n, k, what), what, "rules", good ? "other values" : chi_error_text());
     test_verdict(good && memcmp(found, wanted, 4 * n * k) == 0, what, "rules", "other columns");
     chi_buffer_destroy(&values);
@@ -208,7 +224,8 @@ static void check_problem(chi_device *dev, const char *tile, const problem *p)
     if (st == CHI_OK) {
         check_store(&r, sim, mx, my);
         check_logsumexp(&r, sim, mx, my);
-        check_topk(&r, sim, mx, my);
+        check_topk(&r, sim, mx, my, 0);
+        check_topk(&r, sim, mx, my, p->m / 3 + 1);
         check_stats(&r, sim, mx, my);
     }
     chi_similarity_destroy(&sim);
@@ -274,6 +291,49 @@ static void check_not_finite(chi_device *dev, const char *tile)
     }
 }
 
+// Lists at their edges: many ties, NaN and infinity on both sides, k to 1,024 and beyond the columns, columns shared by
+// several groups (few rows), blocks shorter than k. Small integers: the stored matrix is exact, so a sort of it decides.
+static void check_lists(chi_device *dev, const char *tile, bool small)
+{
+    static const struct { size_t n, m, k, blocks[3]; } shapes[] = {
+        { 5, 300, 64, { 17, 128, 299 } }, { 3, 40, 50, { 1, 39, 0 } }, { 131, 1100, 3, { 257, 1, 0 } }, { 6, 9000, 1024, { 500, 4096, 0 } }, { 1, 5000, 1, { 4999, 0, 0 } },
+    };
+    enum { DIM = 3 };
+    for (size_t s = 0; s < (small ? 2 : sizeof shapes / sizeof *shapes); s++)
+        for (int metric = CHI_METRIC_DOT; metric <= CHI_METRIC_SQUARED_EUCLIDEAN; metric += 2) {
+            const problem p = { (chi_metric)metric, 1.0f, shapes[s].n, shapes[s].m, DIM, shapes[s].k };
+            run r = { .dev = dev, .p = &p, .tile = tile, .x = malloc(4 * p.n * DIM), .y = malloc(4 * p.m * DIM), .want = malloc(4 * p.n * p.m) };
+            chi_similarity *sim = NULL;
+            for (size_t i = 0; i < p.n * DIM; i++)
+                r.x[i] = (float)((i * 2654435761u >> 16) % 5) - 2.0f;
+            for (size_t i = 0; i < p.m * DIM; i++)
+                r.y[i] = (float)((i * 2246822519u >> 16) % 7) - 3.0f;
+            r.x[p.n / 2 * DIM] = p.n > 1 ? INFINITY : 1.0f;
+            r.x[(p.n - 1) * DIM + 1] = p.n > 1 ? NAN : 2.0f;
+            for (size_t j = 5; j < p.m; j += 11)
+                r.y[j * DIM + 2] = j % 2 ? NAN : -INFINITY;
+            chi__exact_similarity(p.metric, p.scale, p.n, p.m, DIM, r.x, r.y, r.want);
+            r.bx = make(dev, r.x, 4 * p.n * DIM);
+            r.by = make(dev, r.y, 4 * p.m * DIM);
+            const chi_matrix mx = chi_matrix_view(r.bx, p.n, DIM), my = chi_matrix_view(r.by, p.m, DIM);
+            uint64_t planned = 0, before = 0, after = 0;
+            const chi_similarity_options options = { .metric = p.metric, .topk = p.k, .uses = CHI_SIMILARITY_TOPK };
+            chi_device_memory(dev, &before, NULL);
+            const bool good = chi_similarity_bytes(dev, p.n, p.m, DIM, &options, &planned) == CHI_OK && chi_similarity_create(dev, p.n, p.m, DIM, &options, &sim) == CHI_OK;
+            chi_device_memory(dev, &after, NULL);
+            test_verdict(good && after - before == planned, "bytes of topk", tile, "not what chi_similarity_bytes said");
+            for (int b = -1; b < 3 && good; b++)
+                if (b < 0 || shapes[s].blocks[b])
+                    check_topk(&r, sim, mx, my, b < 0 ? 0 : shapes[s].blocks[b]);
+            chi_similarity_destroy(&sim);
+            chi_buffer_destroy(&r.bx);
+            chi_buffer_destroy(&r.by);
+            free(r.x);
+            free(r.y);
+            free(r.want);
+        }
+}
+
 int main(void)
 {
     static const char *const tiles[] = { "p8x32v16", "g16x16k16", "p6x16v8", "g32x32k16", "p14x32v16" };
@@ -293,6 +353,7 @@ int main(void)
         for (size_t i = 0; i < (small ? 4 : sizeof problems / sizeof *problems); i++)
             check_problem(dev, tiles[t], &problems[i]);
         check_not_finite(dev, tiles[t]);
+        check_lists(dev, tiles[t], small);
         chi_device_close(&dev);
     }
     return test_summary();

@@ -9,7 +9,7 @@
 
 #include "tool.h"
 
-enum { MOST_K = 1024, FEW_ROWS = 1024, STEP_QUERIES = 128 };
+enum { MOST_K = 1024, FEW_ROWS = 1024, LISTS_A_BLOCK = 16, STEP_QUERIES = 128 };
 static const uint64_t MOST_HOST = 256u << 20, MOST_FLOATS = 1u << 30, SHORT_STEP = 20000000000u; // multiply-adds a launch
 
 typedef struct search {
@@ -125,7 +125,7 @@ static chi_similarity_options options_of(const search *s)
 // Device bytes of blocks of so many queries and base rows; UINT64_MAX: they cannot be at all.
 static uint64_t bytes_of(const search *s, const chi_device_info *info, size_t queries, size_t rows)
 {
-    enum { ROUNDING = 64 * 32 }; // a bound on what allocations are rounded up by
+    enum { ROUNDING = 64 * 4 }; // a bound on what our own four buffers are rounded up by
     const chi_similarity_options options = options_of(s);
     const uint64_t x = 4ull * queries * s->dim, y = 4ull * rows * s->dim, lists = 4ull * queries * s->k;
     uint64_t scratch = 0;
@@ -138,7 +138,8 @@ static uint64_t bytes_of(const search *s, const chi_device_info *info, size_t qu
 static size_t rows_beside(const search *s, const chi_device_info *info, size_t queries, uint64_t left)
 {
     const uint64_t work = SHORT_STEP / queries / s->dim, host = MOST_HOST / 4 / s->dim;
-    const uint64_t cap = host < FEW_ROWS || work < FEW_ROWS ? FEW_ROWS : host < work ? host : work;
+    const uint64_t least = FEW_ROWS > LISTS_A_BLOCK * s->k ? FEW_ROWS : LISTS_A_BLOCK * s->k; // lists are sorted once a block
+    const uint64_t cap = host < least || work < least ? least : host < work ? host : work;
     size_t low = 0, high = s->rows < cap ? s->rows : (size_t)cap;
     while (low < high) {
         const size_t middle = low + (high - low + 1) / 2;

@@ -43,7 +43,7 @@ chi_status chi_similarity_create(chi_device *dev, size_t n, size_t m, size_t dim
                                  const chi_similarity_options *options, chi_similarity **out);
 void chi_similarity_destroy(chi_similarity **sim);
 
-// The most device bytes that create would take with these arguments beside the inputs, rounding of allocations aside.
+// The device bytes that create would take with these arguments beside the inputs and the memory that is left now.
 // Refuses what create refuses, but for memory.
 chi_status chi_similarity_bytes(chi_device *dev, size_t n, size_t m, size_t dim, const chi_similarity_options *options,
                                 uint64_t *bytes);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// similarity.c: store, logsumexp and top-k of all pairs. Statistics: stats.c. Kernels: kernels/similarity/, kernels/tiles/.
+// similarity.c: plans over all pairs, store and logsumexp. Top-k: topk.c. Statistics: stats.c. Kernels: kernels/similarity/, kernels/tiles/.
 // Header: include/chiaro/similarity.h.
 #include "similarity.h"
 
@@ -76,6 +76,8 @@ static void list(chi_similarity *sim, chi__needs *needs)
         chi__passes_plan(sim->dev, sim->tile, &pairs, 0, needs, &sim->passes);
     if (sim->options.uses & CHI_SIMILARITY_STATS)
         chi__similarity_stats_plan(sim, needs);
+    if (sim->options.uses & CHI_SIMILARITY_TOPK)
+        chi__similarity_topk_plan(sim, needs);
 }
 
 static chi_status get_memory(chi_similarity *sim)
@@ -136,8 +138,10 @@ static chi_status build(chi_similarity *sim)
         CHI_TRY(chi_buffer_upload(sim->passes.scalars, 0, &kappa, sizeof kappa));
         CHI_TRY(chi__kernel_get(sim->dev, "similarity/logsumexp.cl", "similarity_logsumexp", "", &sim->logsumexp));
     }
-    if (uses & CHI_SIMILARITY_TOPK)
+    if (uses & CHI_SIMILARITY_TOPK) {
         CHI_TRY(get(sim, "similarity/topk", "similarity_topk", sim->options.metric == CHI_METRIC_SQUARED_EUCLIDEAN, "", &sim->topk));
+        CHI_TRY(chi__similarity_topk_build(sim));
+    }
     if (uses & CHI_SIMILARITY_STATS)
         CHI_TRY(get(sim, "similarity/stats", "similarity_stats", false, "", &sim->stats));
     return CHI_OK;
@@ -186,6 +190,8 @@ void chi_similarity_destroy(chi_similarity **sim)
     chi_buffer_destroy(&s->lows);
     chi_buffer_destroy(&s->highs);
     chi_buffer_destroy(&s->counts);
+    chi_buffer_destroy(&s->part_values);
+    chi_buffer_destroy(&s->part_indices);
     chi__free(s);
     *sim = NULL;
 }
@@ -207,7 +213,7 @@ chi_status chi__similarity_pack(chi_similarity *sim, chi_matrix x, chi_matrix y,
     return chi__operand_pack(&sim->y, y, are[sim->options.metric]);
 }
 
-static chi_status check_use(chi_similarity *sim, unsigned use, const char *what)
+chi_status chi__similarity_check_use(chi_similarity *sim, unsigned use, const char *what)
 {
     if (sim->options.uses & use)
         return CHI_OK;
@@ -223,7 +229,7 @@ static chi_status store_by_clblast(chi_similarity *sim, chi_matrix x, chi_matrix
 
 chi_status chi_similarity_store(chi_similarity *sim, chi_matrix x, chi_matrix y, chi_matrix out)
 {
-    CHI_TRY(check_use(sim, CHI_SIMILARITY_STORE, "store"));
+    CHI_TRY(chi__similarity_check_use(sim, CHI_SIMILARITY_STORE, "store"));
     CHI_TRY(chi__check_matrix(sim->dev, out, sim->n, sim->m, "similarity store: out"));
     if (sim->options.provider == CHI_PROVIDER_CLBLAST)
         return store_by_clblast(sim, x, y, out);
@@ -241,7 +247,7 @@ chi_status chi_similarity_store(chi_similarity *sim, chi_matrix x, chi_matrix y,
 
 chi_status chi_similarity_logsumexp(chi_similarity *sim, chi_matrix x, chi_matrix y, chi_matrix row_lse)
 {
-    CHI_TRY(check_use(sim, CHI_SIMILARITY_LOGSUMEXP, "logsumexp"));
+    CHI_TRY(chi__similarity_check_use(sim, CHI_SIMILARITY_LOGSUMEXP, "logsumexp"));
     CHI_TRY(chi__check_matrix(sim->dev, row_lse, sim->n, 1, "similarity logsumexp: row_lse"));
     CHI_TRY(chi__similarity_pack(sim, x, y, "similarity logsumexp"));
     if (sim->n == 0)
@@ -257,40 +263,4 @@ chi_status chi_similarity_logsumexp(chi_similarity *sim, chi_matrix x, chi_matri
         .args = { U32(sim->n), U32(p->row_parts), F32((float)p->pairs.shift), U32(p->pairs.shifted), U64(row_lse.offset),
                   U32(chi__stride(row_lse)), BUF(p->row_sums), BUF(p->row_shift), BUF(row_lse.buffer) },
     });
-}
-
-// The rest of lists that no column fills.
-static chi_status fill_lists(chi_similarity *sim, size_t k, chi_matrix values, chi_buffer *indices)
-{
-    const uint32_t worst = sim->options.metric == CHI_METRIC_SQUARED_EUCLIDEAN ? 0x7f800000u : 0xff800000u;
-    for (size_t i = 0; i < sim->n; i++)
-        CHI_TRY(chi__fill(values.buffer, 4ull * (values.offset + i * chi__stride(values)), 4ull * k, worst));
-    return chi__fill(indices, 0, 4ull * sim->n * k, UINT32_MAX);
-}
-
-chi_status chi_similarity_topk_more(chi_similarity *sim, chi_matrix x, chi_matrix y, size_t k, size_t seen, chi_matrix values,
-                                    chi_buffer *indices)
-{
-    CHI_TRY(check_use(sim, CHI_SIMILARITY_TOPK, "topk"));
-    if (k == 0 || k > sim->options.topk)
-        return chi__fail(sim->dev, CHI_ERR_ARGUMENT, "similarity topk: k is %zu, it must be 1 … %zu (options.topk)", k, sim->options.topk);
-    if (seen > INT32_MAX || sim->m > INT32_MAX - seen)
-        return chi__fail(sim->dev, CHI_ERR_SHAPE, "similarity topk: %zu columns after %zu, indices end at 2^31 − 1", sim->m, seen);
-    CHI_TRY(chi__check_matrix(sim->dev, values, sim->n, k, "similarity topk: values"));
-    if (!indices || chi__buffer_device(indices) != sim->dev || chi_buffer_bytes(indices) < 4ull * sim->n * k)
-        return chi__fail(sim->dev, CHI_ERR_SHAPE, "similarity topk: indices need %zu bytes on this device", 4 * sim->n * k);
-    CHI_TRY(chi__similarity_pack(sim, x, y, "similarity topk"));
-    if (chi__similarity_empty(sim))
-        return sim->n && !seen ? fill_lists(sim, k, values, indices) : CHI_OK;
-    return chi__run_groups(sim->dev, &(chi__launch){
-        .kernel = sim->topk, .local = { sim->tile->wg_n, sim->tile->wg_m },
-        .args = { U32(0), U32(sim->n), U32(sim->m), U32(sim->dim), U32(k), U32(seen), F32(sim->options.scale), BUF(sim->x.left),
-                  BUF(sim->y.right), BUF(sim->x.inverse), BUF(sim->y.inverse), U64(values.offset), U32(chi__stride(values)),
-                  BUF(values.buffer), BUF(indices) },
-    }, chi__div_up(sim->n, sim->tile->block), chi__similarity_flop(sim));
-}
-
-chi_status chi_similarity_topk(chi_similarity *sim, chi_matrix x, chi_matrix y, size_t k, chi_matrix values, chi_buffer *indices)
-{
-    return chi_similarity_topk_more(sim, x, y, k, 0, values, indices);
 }
