@@ -80,27 +80,38 @@ typedef struct loss_case {
     float log_scale;
     double scale_factor;     // peer's gradient of its temperature = this · dL/dlog_scale
     const char *scale_name;  // that gradient's tensor, NULL: none
+    const float *bias;       // learnt, its gradient in grad_logit_bias; NULL: none
+    const float *queue;      // [queue_rows][dim], NULL: none
+    size_t queue_rows;
 } loss_case;
 
 static void check_loss(golden *g, const loss_case *c, const float *x, const float *y, size_t n, size_t dim, const int32_t *labels,
                        const float *want_x, const float *want_y)
 {
     const size_t rows = c->stacked ? 2 * n : n, bytes = 4 * rows * dim;
-    const bool two = c->kind == CHI_LOSS_CLIP;
-    float *gx = malloc(bytes), *gy = malloc(bytes), value = NAN, scale[2] = { c->log_scale, NAN };
-    chi_buffer *bx = upload(g, NULL, bytes), *by = two ? upload(g, y, bytes) : NULL, *gbx = upload(g, NULL, bytes), *gby = two ? upload(g, NULL, bytes) : NULL;
+    const bool two = c->kind == CHI_LOSS_CLIP || c->kind == CHI_LOSS_SIGLIP, keys = c->kind == CHI_LOSS_MOCO;
+    float *gx = malloc(bytes), *gy = malloc(bytes), value = NAN, scale[4] = { c->log_scale, NAN, c->bias ? c->bias[0] : 0.0f, NAN };
+    chi_buffer *bx = upload(g, NULL, bytes), *by = two || keys ? upload(g, y, bytes) : NULL, *gbx = upload(g, NULL, bytes), *gby = two ? upload(g, NULL, bytes) : NULL;
     chi_buffer *bs = upload(g, scale, sizeof scale), *bl = labels ? upload(g, labels, 4 * rows) : NULL;
+    chi_buffer *bq = c->queue ? upload(g, c->queue, 4 * c->queue_rows * dim) : NULL;
     chi_buffer_upload(bx, 0, x, 4 * n * dim);
     if (c->stacked)
         chi_buffer_upload(bx, 4 * n * dim, y, 4 * n * dim);
     chi_loss *loss = NULL;
     const bool learnt = c->scale_name != NULL;
     chi_status st = chi_loss_create(g->dev, rows, dim, &(chi_loss_options){ .kind = c->kind, .temperature = expf(-c->log_scale), .unit_rows = c->unit,
-                                    .learnt_temperature = learnt, .empty_rows = c->empty }, &loss);
+                                    .learnt_temperature = learnt, .learnt_bias = c->bias != NULL, .queue_rows = c->queue_rows, .empty_rows = c->empty }, &loss);
     chi_loss_args args = { .x = chi_matrix_view(bx, rows, dim), .grad_x = chi_matrix_view(gbx, rows, dim), .labels = bl };
-    if (two) {
+    if (two || keys)
         args.y = chi_matrix_view(by, rows, dim);
+    if (two)
         args.grad_y = chi_matrix_view(gby, rows, dim);
+    if (keys)
+        args.queue = chi_matrix_view(bq, c->queue_rows, dim);
+    if (c->bias) {
+        args.bias = args.grad_bias = chi_matrix_view(bs, 1, 1);
+        args.bias.offset = 2;
+        args.grad_bias.offset = 3;
     }
     if (learnt) {
         args.log_scale = chi_matrix_view(bs, 1, 1);
@@ -125,9 +136,11 @@ static void check_loss(golden *g, const loss_case *c, const float *x, const floa
             check_gradient(g, "grad_y", two ? gy : gx + n * dim, want_y, n * dim, c->factor);
         if (learnt)
             check_gradient(g, c->scale_name, scale + 1, floats(g, c->scale_name, NULL), 1, c->factor * c->scale_factor);
+        if (c->bias)
+            check_gradient(g, "grad_logit_bias", scale + 3, floats(g, "grad_logit_bias", NULL), 1, c->factor);
     }
     chi_loss_destroy(&loss);
-    chi_buffer **all[] = { &bx, &by, &gbx, &gby, &bs, &bl };
+    chi_buffer **all[] = { &bx, &by, &gbx, &gby, &bs, &bl, &bq };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         chi_buffer_destroy(all[i]);
     free(gx);
@@ -142,9 +155,18 @@ static void golden_clip(golden *g)
         g->cannot = "rows that are neither unit nor to be normalised";
         return;
     }
-    const loss_case c = { .kind = CHI_LOSS_CLIP, .unit = peer_is(g, "open_clip"), .factor = 1.0, .log_scale = floats(g, "logit_scale", NULL)[0],
+    const bool siglip = strcmp(chi_tensors_metadata(&g->file, "loss"), "siglip") == 0;
+    const loss_case c = { .kind = siglip ? CHI_LOSS_SIGLIP : CHI_LOSS_CLIP, .bias = siglip ? floats(g, "logit_bias", NULL) : NULL, .unit = peer_is(g, "open_clip"), .factor = 1.0, .log_scale = floats(g, "logit_scale", NULL)[0],
                           .scale_factor = 1.0, .scale_name = "grad_logit_scale" };
     check_loss(g, &c, floats(g, "x", NULL), floats(g, "y", NULL), t->shape[0], t->shape[1], NULL, floats(g, "grad_x", NULL), floats(g, "grad_y", NULL));
+}
+
+static void golden_moco(golden *g)
+{
+    const chi_tensor *t = chi_tensors_find(&g->file, "x"), *queue = chi_tensors_find(&g->file, "queue");
+    const loss_case c = { .kind = CHI_LOSS_MOCO, .factor = 1.0, .log_scale = (float)-log((double)(float)option(g, "temperature")),
+                          .queue = queue->bytes, .queue_rows = queue->shape[0] };
+    check_loss(g, &c, floats(g, "x", NULL), floats(g, "y", NULL), t->shape[0], t->shape[1], NULL, floats(g, "grad_x", NULL), NULL);
 }
 
 // lightly: two views as two matrices, gradient of τ: dL/dτ = −dL/dlog_scale / τ.
@@ -411,7 +433,7 @@ static void golden_schedule(golden *g)
 }
 
 static const struct { const char *loss; void (*run)(golden *g); } table[] = {
-    { "clip", golden_clip }, { "nt_xent", golden_pairs }, { "supcon", golden_supcon }, { "layer_linear", golden_linear },
+    { "clip", golden_clip }, { "siglip", golden_clip }, { "moco", golden_moco }, { "nt_xent", golden_pairs }, { "supcon", golden_supcon }, { "layer_linear", golden_linear },
     { "layer_conv2d", golden_conv }, { "layer_batch_norm", golden_batch_norm }, { "layer_relu", golden_relu }, { "layer_gelu_erf", golden_gelu },
     { "layer_gelu_tanh", golden_gelu_tanh }, { "layer_normalize", golden_normalize }, { "layer_pool_max", golden_pool_max },
     { "layer_pool_avg", golden_pool_avg }, { "layer_pool_adaptive_avg", golden_pool_adaptive }, { "layer_pool_adaptive_max", golden_pool_adaptive_max },
