@@ -26,7 +26,7 @@ OCLGRIND_LEGS = {
     "uninit": {"OCLGRIND_UNINITIALIZED": "1", "OCLGRIND_BUILD_OPTIONS": "-cl-opt-disable", "CHIARO_CACHE": "0"},
 }
 INTEL_TESTS = ["check_bits", "check_encoder", "check_pairs", "check_similarity", "check_augment", "golden", "unit_device"]
-UNSANITIZED = ("train_", "cli_bench", "cli_faults", "cli_install", "cli_readme", "cli_search", "cli_train", "rooms")
+UNSANITIZED = ("train_", "cli_bench", "cli_faults", "cli_install", "cli_plan", "cli_readme", "cli_search", "cli_train", "rooms")
 
 
 def programs(build):

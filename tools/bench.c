@@ -20,7 +20,7 @@ typedef struct lane {
 typedef struct bench {
     tool tool;
     const char *given[WORDS], *reps_text, *dump, *provider, *sets, *problems, *devices, *compare, *with;
-    bool peak, hash, list, profile;
+    bool peak, hash, list, profile, predict;
     uint64_t reps;
     word_list words;
     size_t lanes;
@@ -43,6 +43,7 @@ static int parse(bench *b, int argc, char **argv, size_t *given)
         { "profile", NULL, "launches and device time of each kernel in one repetition", NULL, &b->profile },
         { "hash", NULL, "FNV-1a 64 over value, then gradients; train-step: and the weights after N + 1 steps", NULL, &b->hash },
         { "dump", "FILE", "inputs and results as safetensors", &b->dump, NULL },
+        { "predict", NULL, "beside losses the time that `chiaro plan` predicts", NULL, &b->predict },
         { "provider", "chiaro|clblast", "gemm: whose product", &b->provider, NULL },
     };
     return tool_parse(&b->tool, argc, argv, own, sizeof own / sizeof *own,
@@ -230,6 +231,7 @@ static void sum_up(const bench *b, problem *p, figure *f)
     f->flop_minimum = p->flop_minimum;
     f->flop = p->flop;
     f->bytes = p->bytes;
+    f->predicted = 1e3 * p->predicted;
     snprintf(f->scheme, sizeof f->scheme, "%s", p->scheme);
     const chi_status st = b->hash || b->dump ? problem_results(p, b->dump) : CHI_OK;
     snprintf(f->hash, sizeof f->hash, "%016llx", (unsigned long long)p->hash);
@@ -248,7 +250,7 @@ static int run_problem(bench *b, bench_report *r, const char *word)
         figure *f = &figures[d];
         fill(b, &b->lane[d], word, f);
         peaks[d] = b->lane[d].peak;
-        *p = (problem){ .word = f->word, .dev = b->lane[d].dev, .provider = b->provider };
+        *p = (problem){ .word = f->word, .dev = b->lane[d].dev, .provider = b->provider, .predict = b->predict };
         if (*f->error)
             continue;
         chi_device_reset_peak(p->dev);

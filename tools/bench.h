@@ -5,9 +5,9 @@
 
 #include "tool.h"
 
-enum { PROBLEM_NUMBERS = 5, PROBLEM_BUFFERS = 14, STATS_BINS = 64 };
+enum { PROBLEM_NUMBERS = 5, PROBLEM_BUFFERS = 15, STATS_BINS = 64 };
 
-typedef enum problem_kind { GEMM, LOGSUMEXP, TOPK, STATS, CLIP, INFONCE, NTXENT, SUPCON, CONV, TRAIN_STEP, PROBLEM_KINDS } problem_kind;
+typedef enum problem_kind { GEMM, LOGSUMEXP, TOPK, STATS, CLIP, INFONCE, NTXENT, SUPCON, MOCO, SIGLIP, CONV, TRAIN_STEP, PROBLEM_KINDS } problem_kind;
 
 // How a kind is written.
 typedef struct problem_form {
@@ -15,6 +15,7 @@ typedef struct problem_form {
     size_t numbers;
     bool square;      // the first two numbers are equal
     const char *keys; // letters of its options
+    bool loss;        // of loss.h, so that it has a plan
 } problem_form;
 extern const problem_form problem_forms[PROBLEM_KINDS];
 
@@ -23,6 +24,8 @@ typedef struct problem {
     problem_kind kind;
     uint64_t number[PROBLEM_NUMBERS], classes, k, side, stride, padding, backward;
     double flop_minimum, flop, bytes; // bytes: inputs read and outputs written once
+    bool predict;                     // by the planner, before anything is allocated
+    double predicted;                 // seconds; 0: no prediction
     uint64_t hash, peak_bytes;
     chi_device *dev;
     chi_similarity *sim;
@@ -37,6 +40,7 @@ typedef struct problem {
 
 int problem_check(const char *word, const char *provider); // exit status, before anything is opened
 int problem_read(problem *p);                              // its word into its numbers; exit status
+chi_loss_options problem_loss(const problem *p);           // of a kind with a plan
 chi_status problem_create(problem *p);
 chi_status problem_run(problem *p);
 chi_status problem_results(problem *p, const char *dump); // sets hash; writes inputs and results where dump is not NULL
@@ -77,6 +81,7 @@ typedef struct figure {
     char word[256], device[128], driver[128], core[8], tile[64], numerics[8], scheme[64], hash[20], error[512];
     const char *selector; // as asked for; NULL: the default
     double flop_minimum, flop, bytes;
+    double predicted;         // ms; 0: no prediction
     double best, median, cpu; // ms; cpu: least time of all threads of this process in one repetition
     uint64_t peak_bytes, threads;
     size_t reps;

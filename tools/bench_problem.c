@@ -6,9 +6,9 @@
 
 #include "bench.h"
 
-enum { X, Y, GRAD_X, GRAD_Y, VALUE, OUT, INDICES, LABELS, FEATURES, GRAD_FEATURES, POOL, PICK, GRAD_OUT, GRAD_WEIGHTS }; // buffers
+enum { X, Y, GRAD_X, GRAD_Y, VALUE, OUT, INDICES, LABELS, FEATURES, GRAD_FEATURES, POOL, PICK, GRAD_OUT, GRAD_WEIGHTS, QUEUE }; // buffers
 enum { TRAIN_POOL = 4096, TRAIN_SIDE = 28, TRAIN_FEATURES = 128, TRAIN_OUTPUTS = 64 };
-static const float TEMPERATURE = 0.1f;
+static const float TEMPERATURE = 0.1f, SIGLIP_BIAS = -10.0f;
 
 // ---- data --------------------------------------------------------------------------------------------
 static chi_status add(problem *p, int place, uint64_t bytes, const void *from)
@@ -52,19 +52,30 @@ static chi_status create_similarity(problem *p)
     return st;
 }
 
+chi_loss_options problem_loss(const problem *p)
+{
+    static const chi_loss_kind kinds[] = { [CLIP] = CHI_LOSS_CLIP, [INFONCE] = CHI_LOSS_INFONCE, [NTXENT] = CHI_LOSS_NTXENT, [SUPCON] = CHI_LOSS_SUPCON,
+                                           [MOCO] = CHI_LOSS_MOCO, [SIGLIP] = CHI_LOSS_SIGLIP };
+    return (chi_loss_options){ .kind = kinds[p->kind], .temperature = TEMPERATURE, .unit_rows = true, .queue_rows = p->kind == MOCO ? p->number[1] : 0,
+                               .bias = p->kind == SIGLIP ? SIGLIP_BIAS : 0.0f };
+}
+
 static chi_status create_loss(problem *p)
 {
-    static const chi_loss_kind loss[] = { [CLIP] = CHI_LOSS_CLIP, [INFONCE] = CHI_LOSS_INFONCE, [NTXENT] = CHI_LOSS_NTXENT, [SUPCON] = CHI_LOSS_SUPCON };
-    const uint64_t n = p->number[0], dim = p->number[2];
-    const bool two_sides = p->kind == CLIP || p->kind == INFONCE;
+    const uint64_t n = p->number[0], m = p->number[1], dim = p->number[2];
+    const bool two_inputs = p->kind != NTXENT && p->kind != SUPCON, two_gradients = two_inputs && p->kind != MOCO;
+    const chi_loss_options options = problem_loss(p);
+    chi_plan plan = { 0 };
     chi_status st = add_rows(p, X, 1, n, dim);
     if (st == CHI_OK)
         st = add(p, GRAD_X, 4 * n * dim, NULL);
     if (st == CHI_OK)
         st = add(p, VALUE, 4, NULL);
-    if (st == CHI_OK && two_sides)
+    if (st == CHI_OK && two_inputs)
         st = add_rows(p, Y, 2, n, dim);
-    if (st == CHI_OK && two_sides)
+    if (st == CHI_OK && p->kind == MOCO)
+        st = add_rows(p, QUEUE, 3, m, dim);
+    if (st == CHI_OK && two_gradients)
         st = add(p, GRAD_Y, 4 * n * dim, NULL);
     int32_t *labels = p->kind == SUPCON ? malloc(4 * n) : NULL;
     for (uint64_t i = 0; labels && i < n; i++)
@@ -73,14 +84,16 @@ static chi_status create_loss(problem *p)
         st = add(p, LABELS, 4 * n, labels);
     free(labels);
     if (st == CHI_OK)
-        st = chi_loss_create(p->dev, n, dim, &(chi_loss_options){ .kind = loss[p->kind], .temperature = TEMPERATURE, .unit_rows = true }, &p->loss);
-    chi_plan report = { 0 };
+        st = p->predict ? chi_plan_loss(p->dev, n, dim, &options, &plan) : CHI_OK;
+    p->predicted = plan.seconds;
     if (st == CHI_OK)
-        chi_loss_describe(p->loss, &report);
-    p->flop = report.flop;
-    p->flop_minimum = report.flop_minimum;
-    p->scheme = report.scheme;
-    p->bytes = 4.0 * (two_sides ? 4.0 : 2.0) * (double)n * (double)dim;
+        st = chi_loss_create(p->dev, n, dim, &options, &p->loss);
+    if (st == CHI_OK)
+        chi_loss_describe(p->loss, &plan);
+    p->flop = plan.flop;
+    p->flop_minimum = plan.flop_minimum;
+    p->scheme = plan.scheme;
+    p->bytes = 4.0 * (double)dim * ((two_gradients ? 4.0 : two_inputs ? 3.0 : 2.0) * (double)n + (p->kind == MOCO ? (double)m : 0.0));
     return st;
 }
 
@@ -169,7 +182,7 @@ static chi_status create_train_step(problem *p)
 
 chi_status problem_create(problem *p)
 {
-    return p->kind == CONV ? create_conv(p) : p->kind == TRAIN_STEP ? create_train_step(p) : p->loss || problem_forms[p->kind].square ? create_loss(p) : create_similarity(p);
+    return p->kind == CONV ? create_conv(p) : p->kind == TRAIN_STEP ? create_train_step(p) : problem_forms[p->kind].loss ? create_loss(p) : create_similarity(p);
 }
 
 // ---- one run -----------------------------------------------------------------------------------------
@@ -214,10 +227,12 @@ chi_status problem_run(problem *p)
         break;
     }
     chi_loss_args args = { .x = view(p, X, n, dim), .grad_x = view(p, GRAD_X, n, dim), .value = view(p, VALUE, 1, 1), .labels = p->buffer[LABELS] };
-    if (p->kind == CLIP || p->kind == INFONCE) {
+    if (p->buffer[Y])
         args.y = view(p, Y, n, dim);
+    if (p->buffer[GRAD_Y])
         args.grad_y = view(p, GRAD_Y, n, dim);
-    }
+    if (p->kind == MOCO)
+        args.queue = view(p, QUEUE, m, dim);
     return chi_loss_eval(p->loss, &args, NULL);
 }
 
@@ -264,7 +279,7 @@ static chi_status fetch_weights(chi_tensors *all, const char *prefix, chi_encode
 static chi_status fetch_all(problem *p, chi_tensors *all)
 {
     static const struct { int place; const char *name; } parts[] = { { VALUE, "value" }, { GRAD_X, "grad_x" }, { GRAD_Y, "grad_y" }, { GRAD_WEIGHTS, "grad_weight" }, { OUT, "output" },
-                                                                     { INDICES, "indices" }, { X, "x" }, { Y, "y" }, { GRAD_OUT, "grad_output" }, { LABELS, "labels" } };
+                                                                     { INDICES, "indices" }, { X, "x" }, { Y, "y" }, { QUEUE, "queue" }, { GRAD_OUT, "grad_output" }, { LABELS, "labels" } };
     chi_status st = CHI_OK;
     p->hash = CHI_HASH_START;
     for (size_t i = 0; i < sizeof parts / sizeof *parts && st == CHI_OK; i++) {

@@ -201,6 +201,8 @@ static void print_json(const bench_report *r, const figure *f, const figure *fir
                              "reps", (json_int_t)f->reps, "ms_min", f->best, "ms_median", f->median, "cpu_ms", f->cpu, "gflops", gflops_of(f), "gflops_executed", f->flop / f->best / 1e6,
                              "gbytes_per_s", f->bytes / f->best / 1e6, "peak_bytes", (json_int_t)f->peak_bytes, "scheme", f->scheme);
     add_roof(line, f, peak);
+    if (f->predicted > 0.0)
+        json_object_set_new(line, "predicted_ms", json_real(f->predicted));
     if (r->hash)
         json_object_set_new(line, "hash", json_string(f->hash));
     add_times(line, f);
@@ -225,6 +227,8 @@ static void print_sentence(const bench_report *r, const figure *f, const bench_p
 {
     printf("%s on %s (%s, %s, %s): %.3f ms best, %.3f ms median of %zu; %.1f GFLOP/s (%.1f executed), %.1f GB/s, %.1f MiB at most", f->word, f->device, f->core, f->tile,
            f->scheme, f->best, f->median, f->reps, gflops_of(f), f->flop / f->best / 1e6, f->bytes / f->best / 1e6, (double)f->peak_bytes / 1048576.0);
+    if (f->predicted > 0.0)
+        printf("; the planner said %.3f ms, %.2f times the median", f->predicted, f->predicted / f->median);
     if (peak->measured) {
         const roofline roof = roof_of(f, &peak->is);
         printf("; %.1f %% of the FMA peak of %.1f, %.1f %% of the roof at %.1f flop/byte (%s bound)", 100.0 * gflops_of(f) / peak->is.fma_gflops, peak->is.fma_gflops,
@@ -285,6 +289,8 @@ static void print_row(const bench_report *r, const figure *f, const figure *firs
         printf("  %-35s", first == f ? "1" : "");
     }
     printf("  %s %s, %s", f->core, f->tile, f->scheme);
+    if (f->predicted > 0.0)
+        printf(", predicted %.3f ms (%.2f)", f->predicted, f->predicted / f->median);
     print_outliers("", &f, 1);
     printf(r->hash ? "; hash %s\n" : "\n", f->hash);
 }

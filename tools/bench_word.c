@@ -6,8 +6,9 @@
 
 const problem_form problem_forms[PROBLEM_KINDS] = {
     [GEMM] = { "gemm", 3, false, "" },       [LOGSUMEXP] = { "logsumexp", 3, false, "" }, [TOPK] = { "topk", 3, false, "k" },
-    [STATS] = { "stats", 3, false, "" },     [CLIP] = { "clip", 3, true, "" },            [INFONCE] = { "infonce", 3, true, "" },
-    [NTXENT] = { "ntxent", 3, true, "" },    [SUPCON] = { "supcon", 3, true, "c" },       [CONV] = { "conv", 5, false, "kspb" },
+    [STATS] = { "stats", 3, false, "" },     [CLIP] = { "clip", 3, true, "", true },      [INFONCE] = { "infonce", 3, true, "", true },
+    [NTXENT] = { "ntxent", 3, true, "", true }, [SUPCON] = { "supcon", 3, true, "c", true }, [MOCO] = { "moco", 3, false, "", true },
+    [SIGLIP] = { "siglip", 3, true, "", true },      [CONV] = { "conv", 5, false, "kspb" },
     [TRAIN_STEP] = { "train-step", 1, false, "" },
 };
 

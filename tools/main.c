@@ -14,6 +14,7 @@ static const struct {
     { "eval", command_eval, "kNN and linear probe of a trained encoder" },
     { "search", command_search, "the k rows of one .npy file nearest to each of another" },
     { "bench", command_bench, "time one problem: chiaro bench clip:4096x4096x128" },
+    { "plan", command_plan, "what a loss will take: chiaro plan clip:65536x65536x512" },
     { "devices", command_devices, "what OpenCL devices there are" },
     { "cache", command_cache, "where compiled programs are kept: chiaro cache path|clear" },
     { "info", command_info, "what is in an idx, npy or safetensors file" },

@@ -68,6 +68,7 @@ int command_embed(int argc, char **argv);
 int command_eval(int argc, char **argv);
 int command_search(int argc, char **argv);
 int command_bench(int argc, char **argv);
+int command_plan(int argc, char **argv);
 int command_cache(int argc, char **argv);
 int command_devices(int argc, char **argv);
 int command_info(int argc, char **argv);

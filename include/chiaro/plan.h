@@ -31,8 +31,8 @@ typedef struct chi_plan {
 
 // The plan that chi_loss_create would follow now, under this device's budget and with what is already allocated on it.
 // Any n, also far beyond what fits: CHI_ERR_DEVICE_MEMORY with the bytes needed and the largest n that fits, and the plan
-// is filled in all the same, at the least scratch. Other errors as chi_loss_create. The first call on a device and tile
-// times the core for some milliseconds; the result is noted in the cache folder.
+// is filled in all the same, at the least scratch. Other errors as chi_loss_create. Each call
+// times the core for some milliseconds.
 chi_status chi_plan_loss(chi_device *dev, size_t n, size_t dim, const chi_loss_options *options, chi_plan *plan);
 
 // The plan that a loss follows; seconds 0.

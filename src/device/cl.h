@@ -45,7 +45,6 @@ struct chi_device {
     chi__tuning *tuning;
     uint64_t budget, held, peak;
     bool budget_asked;
-    char *notes_folder; // as options.cache_dir named it; NULL: the usual one
     size_t buffers; // alive; the last one frees a closed device
     chi_buffer *faults;
     double planned_s; // of work enqueued since the last wait

@@ -92,10 +92,6 @@ const chi__tuning *chi__device_tuning(const chi_device *dev);
 // Asked of src/tiles/core.c: nanoseconds a multiply-add takes in each core with its default tile.
 chi_status chi__core_measure(chi_device *dev, double *panel_ns, double *group_ns);
 
-// A line noted of this device and driver in a file of the cache folder ("….notes"), false: none; and noting it.
-bool chi__device_note(const chi_device *dev, const char *file, char *to, size_t room);
-void chi__device_note_down(const chi_device *dev, const char *file, const char *note);
-
 // Folder of this device's cache files, NULL where there is none.
 const char *chi__device_cache(const chi_device *dev);
 // A line that names device, driver and platform: part of every cache key.

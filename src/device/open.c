@@ -79,8 +79,6 @@ static chi_status set_up(chi_device *dev, const chi_device_options *o)
     dev->budget = default_budget(&dev->info);
     chi__fingerprint(&dev->info, dev->fingerprint, sizeof dev->fingerprint);
     CHI_TRY(chi__cache_open(dev, o->cache_dir));
-    if (o->cache_dir && !(dev->notes_folder = chi__copy_text(o->cache_dir)))
-        return chi__fail(NULL, CHI_ERR_MEMORY, "no memory for a device's record");
     if (dev->info.state == CHI_DEVICE_DEGRADED)
         chi__say(dev, CHI_LOG_WARNING, "%s: %s", dev->info.name, dev->info.reason);
     return CHI_OK;
@@ -247,8 +245,7 @@ void chi_device_close(chi_device **device)
     chi__gate_free(dev);
     chi__tuning_free(&dev->tuning);
     chi__free(dev->cache);
-    chi__free(dev->notes_folder);
-    dev->cache = dev->notes_folder = NULL;
+    dev->cache = NULL;
     dev->closed = true;
     chi__device_drop(dev);
 }
@@ -268,12 +265,4 @@ const chi_device_info *chi__device_info(const chi_device *dev) { return &dev->in
 chi_numerics chi__device_numerics(const chi_device *dev) { return dev->numerics; }
 const char *chi__device_cache(const chi_device *dev) { return dev->cache; }
 const chi__tuning *chi__device_tuning(const chi_device *dev) { return dev->tuning; }
-bool chi__device_note(const chi_device *dev, const char *file, char *to, size_t room)
-{
-    return chi__note_read(dev->notes_folder, file, &dev->info, to, room);
-}
-void chi__device_note_down(const chi_device *dev, const char *file, const char *note)
-{
-    chi__note_add(dev->notes_folder, file, &dev->info, note);
-}
 const char *chi__device_fingerprint(const chi_device *dev) { return dev->fingerprint; }

@@ -136,7 +136,7 @@ chi_status chi__passes_walk(chi__passes *passes, const chi__walk *walk);
 chi_status chi__passes_forward(chi__passes *passes, const chi__operand *x, const chi__operand *y);
 
 // ---- prediction ------------------------------------------------------------------------------------
-// Seconds a multiply-add takes in the core with this tile: measured once a device and tile, then read from a note.
+// Seconds a multiply-add takes in the core with this tile, measured now, in some milliseconds.
 chi_status chi__core_rate(chi_device *dev, const chi__tile *tile, double *seconds);
 
 #endif
