@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""chiaro beside PyTorch on the same work in the same run. PyTorch's half: torch_side.py.
+"""chiaro beside PyTorch, or faiss for topk, on the same work in the same run. Their halves: torch_side.py, faiss_side.py.
 
-    python3 bench/peers/compare.py clip:4096x4096x128 ntxent:8192x8192x128 gemm:4096x4096x512 train-step:512
+    python3 bench/peers/compare.py clip:4096x4096x128 ntxent:8192x8192x128 gemm:4096x4096x512 train-step:512 topk:10000x100000x128
 
-Problems are those of `chiaro bench`: gemm, clip, ntxent, supcon, train-step. Both sides get the same inputs (chiaro dumps
+Problems are those of `chiaro bench`: gemm, clip, ntxent, supcon, train-step, topk. Both sides get the same inputs (chiaro dumps
 them), the same threads, and make the same outputs: value and gradients, compared in each process. A round is one fresh
 process of each variant, taking turns; a process reports its fastest repeat after a warm-up; a figure is the median over
 the rounds. All are printed. PyTorch counts as its fastest variant: formula, eager or compiled, memory layout; once as it
 is installed, once with glibc's allocator tuned to keep its pages. Beside the ratio stands the fraction of the FMA peak
 that chiaro measured in the same processes. On a busy machine no figure means anything: the load is printed.
 
-PyTorch is installed from PyPI into build/peers/venv unless --python names an interpreter that has it.
+PyTorch and faiss are installed from PyPI into build/peers unless --python names an interpreter that has what is needed.
 """
 import argparse
 import json
@@ -29,8 +29,11 @@ VARIANTS = {
     "ntxent": ["ce", "lse", "compiled lse"],
     "supcon": ["weights", "where", "compiled where"],
     "gemm": ["out=", "fresh"],
+    "topk": ["IndexFlatIP"],
     "train-step": ["plain", "channels_last", "compiled plain", "compiled channels_last"],
 }
+PEERS = {"topk": "faiss"}  # whose half is <name>_side.py; PyTorch everywhere else
+PACKAGES = {"torch": ["torch", "numpy"], "faiss": ["faiss-cpu", "numpy"]}
 TUNED = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(16 << 30), "MALLOC_TOP_PAD_": str(64 << 20), "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
@@ -50,13 +53,17 @@ def options():
     return arguments
 
 
-def own_python(folder):
-    python = os.path.join(folder, "venv", "bin", "python")
+def peer_of(problem):
+    return PEERS.get(problem.split(":", 1)[0], "torch")
+
+
+def own_python(folder, peer):
+    python = os.path.join(folder, "bin", "python")
     if not os.path.exists(python):
-        venv.create(os.path.join(folder, "venv"), with_pip=True)
-    if subprocess.run([python, "-c", "import torch, numpy"], stderr=subprocess.DEVNULL).returncode:
-        print(f"installing PyTorch into {folder}/venv", file=sys.stderr)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "torch", "numpy"], check=True)
+        venv.create(folder, with_pip=True)
+    if subprocess.run([python, "-c", f"import {peer}, numpy"], stderr=subprocess.DEVNULL).returncode:
+        print(f"installing {peer} into {folder}", file=sys.stderr)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES[peer]], check=True)
     return python
 
 
@@ -73,7 +80,7 @@ def sides(problem, arguments, python, folder):
     last = numbers.split(",")[0].split("x")[-1]
     if kind not in VARIANTS:
         sys.exit(f"compare.py: {problem}: only {', '.join(VARIANTS)} have a peer here")
-    dump = os.path.join(folder, f"{kind}.safetensors")
+    peer, dump = peer_of(problem), os.path.join(folder, f"{kind}.safetensors")
     chiaro = [arguments.program, "bench", problem, "--json", "--device", arguments.device, "--threads", str(arguments.threads)]
     if kind != "train-step":
         run([*chiaro, "--reps", "1", "--dump", dump], os.environ)
@@ -81,9 +88,9 @@ def sides(problem, arguments, python, folder):
     for variant in VARIANTS[kind]:
         for tag, extra in (("", {}), (", allocator tuned", TUNED)):
             environment = {**os.environ, **extra, "OMP_NUM_THREADS": str(arguments.threads), "TORCHINDUCTOR_CACHE_DIR": os.path.join(folder, "inductor")}
-            command = [python, os.path.join(HERE, "torch_side.py"), kind, variant, dump, str(arguments.threads), str(arguments.reps), last]
+            command = [python, os.path.join(HERE, f"{peer}_side.py"), kind, variant, dump, str(arguments.threads), str(arguments.reps), last]
             if not (arguments.no_compile and variant.startswith("compiled")):
-                result["torch " + variant + tag] = lambda c=command, e=environment: run(c, e)
+                result[f"{peer} {variant}{tag}"] = lambda c=command, e=environment: run(c, e)
     return result
 
 
@@ -117,16 +124,16 @@ def compare(problem, arguments, python):
                "counts": arguments.rounds >= 5 and arguments.reps >= 5,
                "chiaro_ms": round(medians["chiaro"], 3), "fraction_of_peak": [r["fraction_of_peak"] for r in ours], "load": os.getloadavg()[0]}
     for tag, best in peers.items():
-        summary[f"torch_{tag}_ms"] = best and round(best, 3)
-        summary[f"chiaro_over_torch_{tag}"] = best and round(medians["chiaro"] / best, 3)
+        summary[f"{peer_of(problem)}_{tag}_ms"] = best and round(best, 3)
+        summary[f"chiaro_over_{peer_of(problem)}_{tag}"] = best and round(medians["chiaro"] / best, 3)
     print(json.dumps(summary), flush=True)
 
 
 def main():
     arguments = options()
-    python = arguments.python or own_python(os.path.join(ROOT, "build", "peers"))
     for problem in arguments.problems:
-        compare(problem, arguments, python)
+        peer = peer_of(problem)
+        compare(problem, arguments, arguments.python or own_python(os.path.join(ROOT, "build", "peers", "venv" if peer == "torch" else peer), peer))
 
 
 main()
