@@ -89,7 +89,8 @@ typedef struct chi__tuning chi__tuning;
 chi_status chi__tuning_open(chi_device *dev, const chi_device_options *options, chi__tuning **out);
 void chi__tuning_free(chi__tuning **tuning);
 const chi__tuning *chi__device_tuning(const chi_device *dev);
-// Asked of src/tiles/core.c: nanoseconds a multiply-add takes in each core with its default tile.
+// Asked of src/tiles/core.c: nanoseconds a multiply-add takes in each core with its default tile. group_ns 0: not tried,
+// for the panel core is near what the device can do.
 chi_status chi__core_measure(chi_device *dev, double *panel_ns, double *group_ns);
 
 // Folder of this device's cache files, NULL where there is none.

@@ -96,8 +96,8 @@ static void choose_core(chi_device *dev, const chi_device_options *o)
     if (chi__note_read(o->cache_dir, notes, &dev->info, note, sizeof note) && (strncmp(note, "panel ", 6) == 0 || strncmp(note, "group ", 6) == 0)) {
         dev->core = note[0] == 'p' ? CHI_CORE_PANEL : CHI_CORE_GROUP;
     } else if (chi__core_measure(dev, &panel_ns, &group_ns) == CHI_OK) {
-        dev->core = panel_ns <= group_ns ? CHI_CORE_PANEL : CHI_CORE_GROUP;
-        // Femtoseconds as whole numbers: printf's decimal point follows the locale.
+        dev->core = panel_ns <= group_ns || group_ns == 0.0 ? CHI_CORE_PANEL : CHI_CORE_GROUP;
+        // Femtoseconds as whole numbers: printf's decimal point follows the locale. Group 0: no need to try it.
         snprintf(note, sizeof note, "%s panel %.0f fs, group %.0f fs a multiply-add, %s", dev->core == CHI_CORE_PANEL ? "panel" : "group",
                  panel_ns * 1e6, group_ns * 1e6, dev->info.name);
         chi__note_add(o->cache_dir, notes, &dev->info, note);
