@@ -196,7 +196,7 @@ static size_t facts_in(const char *folder, const char *end, size_t *wrong)
 
 static void put(const char *folder, const chi__identity *device, chi__fact f)
 {
-    if (chi__store_put(folder, device, &f) != CHI_OK)
+    if (chi__store_put(folder, device, &f, 1) != CHI_OK)
         fail_msg("%s", chi_error_text());
 }
 
@@ -253,7 +253,7 @@ static void files(void **state)
     assert_int_equal(chi__store_check(folder), CHI_OK);
     test_write(test_path("no-folder"), "x", 1);
     assert_int_equal(chi__store_check(test_path("no-folder")), CHI_ERR_FILE);
-    assert_int_equal(chi__store_put(test_path("no-folder"), &someone, &(chi__fact){ 0 }), CHI_ERR_FILE);
+    assert_int_equal(chi__store_put(test_path("no-folder"), &someone, &(chi__fact){ 0 }, 1), CHI_ERR_FILE);
 }
 
 static void two_writers(void **state)
@@ -267,7 +267,7 @@ static void two_writers(void **state)
     for (int w = 0; w < WRITERS; w++)
         if (fork() == 0) {
             for (int i = 0; i < EACH; i++)
-                if (chi__store_put(folder, &someone, &(chi__fact){ .kind = CHI__FACT_TRIED, .n = 1, .m = 1, .dim = 8, .us = 1, .source = 1, .tile = all[w * EACH + i] }) != CHI_OK)
+                if (chi__store_put(folder, &someone, &(chi__fact){ .kind = CHI__FACT_TRIED, .n = 1, .m = 1, .dim = 8, .us = 1, .source = 1, .tile = all[w * EACH + i] }, 1) != CHI_OK)
                     _exit(1);
             _exit(0);
         }

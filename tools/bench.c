@@ -44,7 +44,7 @@ static int parse(bench *b, int argc, char **argv, size_t *given)
         { "hash", NULL, "FNV-1a 64 over value, then gradients; train-step: and the weights after N + 1 steps", NULL, &b->hash },
         { "dump", "FILE", "inputs and results as safetensors", &b->dump, NULL },
         { "predict", NULL, "beside losses the time that `chiaro plan` predicts", NULL, &b->predict },
-        { "provider", "chiaro|clblast", "gemm: whose product", &b->provider, NULL },
+        { "provider", "chiaro|clblast|auto", "gemm: whose product; auto (default): chiaro, or what tuning found under --numerics fast", &b->provider, NULL },
     };
     return tool_parse(&b->tool, argc, argv, own, sizeof own / sizeof *own,
         "bench PROBLEM… [--set NAMES] [--devices A,B] [--compare FILE] [--json]\n"
@@ -71,8 +71,8 @@ static int check_options(bench *b, size_t given)
         return tool_usage("bench needs a PROBLEM, for example clip:4096x4096x128 (chiaro bench --help), or --set NAME (chiaro bench --list)");
     if (b->reps_text && (!tool_count(b->reps_text, &b->reps) || b->reps == 0 || b->reps > 100000))
         return tool_usage("--reps %s is not a number from 1 to 100000", b->reps_text);
-    if (b->provider && strcmp(b->provider, "chiaro") != 0 && strcmp(b->provider, "clblast") != 0)
-        return tool_usage("--provider %s is neither chiaro nor clblast", b->provider);
+    if (b->provider && strcmp(b->provider, "chiaro") != 0 && strcmp(b->provider, "clblast") != 0 && strcmp(b->provider, "auto") != 0)
+        return tool_usage("--provider %s is neither chiaro nor clblast nor auto", b->provider);
     if (b->devices && b->tool.device)
         return tool_usage("--device and --devices exclude each other");
     return TOOL_DONE;
@@ -226,6 +226,9 @@ static void take_turns(const bench *b, problem *problems, figure *figures)
 
 static void sum_up(const bench *b, problem *p, figure *f)
 {
+    static const char *const kernels[PROBLEM_KINDS] = { [GEMM] = "core", [STATS] = "core", [LOGSUMEXP] = "logsumexp", [TOPK] = "topk", [CONV] = "conv" };
+    if (p->kind != TRAIN_STEP) // which has tiles of several kernels
+        snprintf(f->tile, sizeof f->tile, "%s", chi_tune_tile(p->dev, kernels[p->kind] ? kernels[p->kind] : "loss", (size_t)p->number[p->kind == CONV ? 1 : 2]));
     figure_sum_up(f);
     chi_device_memory(p->dev, NULL, &f->peak_bytes);
     f->flop_minimum = p->flop_minimum;

@@ -35,7 +35,7 @@ static chi_status create_similarity(problem *p)
     const chi_similarity_options options = {
         .metric = p->kind == LOGSUMEXP || p->kind == STATS ? CHI_METRIC_COSINE : CHI_METRIC_DOT, .scale = p->kind == LOGSUMEXP ? 1.0f / TEMPERATURE : 1.0f, .topk = p->k,
         .uses = p->kind == GEMM ? CHI_SIMILARITY_STORE : p->kind == TOPK ? CHI_SIMILARITY_TOPK : p->kind == STATS ? CHI_SIMILARITY_STATS : CHI_SIMILARITY_LOGSUMEXP,
-        .provider = p->provider && strcmp(p->provider, "clblast") == 0 ? CHI_PROVIDER_CLBLAST : CHI_PROVIDER_CHIARO };
+        .provider = !p->provider || p->provider[0] == 'a' ? CHI_PROVIDER_AUTO : strcmp(p->provider, "clblast") == 0 ? CHI_PROVIDER_CLBLAST : CHI_PROVIDER_CHIARO };
     const uint64_t outputs = p->kind == GEMM ? n * m : p->kind == TOPK ? n * p->k : p->kind == STATS ? 0 : n;
     chi_status st = add_rows(p, X, 1, n, dim);
     if (st == CHI_OK)
@@ -48,7 +48,7 @@ static chi_status create_similarity(problem *p)
         st = chi_similarity_create(p->dev, n, m, dim, &options, &p->sim);
     p->flop = p->flop_minimum = 2.0 * (double)n * (double)m * (double)dim;
     p->bytes = 4.0 * ((double)(n + m) * (double)dim + (double)outputs * (p->kind == TOPK ? 2.0 : 1.0));
-    p->scheme = options.provider == CHI_PROVIDER_CLBLAST ? "clblast" : "tiles";
+    p->scheme = st == CHI_OK && chi_similarity_provider(p->sim) == CHI_PROVIDER_CLBLAST ? "clblast" : "tiles";
     return st;
 }
 

@@ -15,6 +15,7 @@ static const struct {
     { "search", command_search, "the k rows of one .npy file nearest to each of another" },
     { "bench", command_bench, "time one problem: chiaro bench clip:4096x4096x128" },
     { "plan", command_plan, "what a loss will take: chiaro plan clip:65536x65536x512" },
+    { "tune", command_tune, "find the tiles that are fastest on a device, and keep them" },
     { "devices", command_devices, "what OpenCL devices there are" },
     { "cache", command_cache, "where compiled programs are kept: chiaro cache path|clear" },
     { "info", command_info, "what is in an idx, npy or safetensors file" },
@@ -42,6 +43,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
         return help(stdout);
+    if (strcmp(argv[1], "tune-trial") == 0)
+        return command_tune_trial(argc - 1, argv + 1);
     for (size_t i = 0; i < COMMANDS; i++) {
         names[i] = commands[i].name;
         if (strcmp(argv[1], commands[i].name) == 0)

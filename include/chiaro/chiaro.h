@@ -13,5 +13,6 @@
 #include "optimizer.h"  // IWYU pragma: export
 #include "data.h"       // IWYU pragma: export
 #include "metrics.h"    // IWYU pragma: export
+#include "tuner.h"      // IWYU pragma: export
 
 #endif

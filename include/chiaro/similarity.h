@@ -20,7 +20,8 @@ typedef enum chi_metric {
 
 // Whose code multiplies. Another's product is right to rounding, but its bits are its own.
 typedef enum chi_provider {
-    CHI_PROVIDER_CHIARO = 0,
+    CHI_PROVIDER_AUTO = 0, // chiaro; under CHI_NUMERICS_FAST CLBlast where it can and tuning records say that it is faster
+    CHI_PROVIDER_CHIARO,
     CHI_PROVIDER_CLBLAST, // dot products that are stored, and nothing else; compiles at the first call.
                           // CHI_ERR_UNSUPPORTED where the library was built without CLBlast
 } chi_provider;
@@ -31,7 +32,7 @@ typedef struct chi_similarity_options {
     size_t topk;       // largest k that chi_similarity_topk will be asked for, up to 1024; default: 10
     unsigned uses;     // which functions will be called, CHI_SIMILARITY_…; default: all. What is left
                        // out is neither compiled nor given memory.
-    chi_provider provider; // default: chiaro
+    chi_provider provider; // default: auto
 } chi_similarity_options;
 enum { CHI_SIMILARITY_STORE = 1, CHI_SIMILARITY_LOGSUMEXP = 2, CHI_SIMILARITY_TOPK = 4, CHI_SIMILARITY_STATS = 8 };
 
@@ -42,6 +43,7 @@ typedef struct chi_similarity chi_similarity;
 chi_status chi_similarity_create(chi_device *dev, size_t n, size_t m, size_t dim,
                                  const chi_similarity_options *options, chi_similarity **out);
 void chi_similarity_destroy(chi_similarity **sim);
+chi_provider chi_similarity_provider(const chi_similarity *sim); // whose code it is, never CHI_PROVIDER_AUTO
 
 // The device bytes that create would take with these arguments beside the inputs and the memory that is left now.
 // Refuses what create refuses, but for memory.

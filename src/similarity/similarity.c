@@ -40,11 +40,13 @@ static chi_status resolve(chi_device *dev, size_t n, size_t m, size_t dim, const
 }
 
 // What another's product cannot do, or is not there for.
-static chi_status check_provider(const chi_similarity *sim)
+static chi_status check_provider(chi_similarity *sim)
 {
-    const chi_similarity_options *o = &sim->options;
+    chi_similarity_options *o = &sim->options;
     if ((unsigned)o->provider > CHI_PROVIDER_CLBLAST)
-        return chi__fail(sim->dev, CHI_ERR_ARGUMENT, "similarity: provider %d is neither chiaro (0) nor CLBlast (1)", (int)o->provider);
+        return chi__fail(sim->dev, CHI_ERR_ARGUMENT, "similarity: provider %d is none of auto (0), chiaro (1) and CLBlast (2)", (int)o->provider);
+    if (o->provider == CHI_PROVIDER_AUTO)
+        o->provider = o->metric == CHI_METRIC_DOT && o->uses == CHI_SIMILARITY_STORE && chi__tuned_clblast(sim->dev, sim->dim) ? CHI_PROVIDER_CLBLAST : CHI_PROVIDER_CHIARO;
     if (o->provider == CHI_PROVIDER_CHIARO)
         return CHI_OK;
     if (o->metric != CHI_METRIC_DOT || o->uses != CHI_SIMILARITY_STORE)
@@ -195,6 +197,8 @@ void chi_similarity_destroy(chi_similarity **sim)
     chi__free(s);
     *sim = NULL;
 }
+
+chi_provider chi_similarity_provider(const chi_similarity *sim) { return sim->options.provider; }
 
 // ---- evaluation ------------------------------------------------------------------------------------
 double chi__similarity_flop(const chi_similarity *sim) { return 2.0 * (double)sim->n * (double)sim->m * (double)sim->dim; }

@@ -66,8 +66,8 @@ typedef bool (*chi__visit)(void *user, const char *file, const chi__identity *de
 chi_status chi__store_read(const char *folder, const char *end, chi__visit visit, void *user, chi__bad_lines *bad);
 // The same over one text.
 void chi__store_scan(const char *file, const char *text, size_t bytes, chi__visit visit, void *user, chi__bad_lines *bad);
-// Adds one fact to the device's file: under a lock, by a new file in the old one's place.
-chi_status chi__store_put(const char *folder, const chi__identity *device, const chi__fact *fact);
+// Adds facts of one kind to the device's file: under a lock, by a new file in the old one's place.
+chi_status chi__store_put(const char *folder, const chi__identity *device, const chi__fact *facts, size_t count);
 // Whether a record can be written there, found out by writing: the sentence where not.
 chi_status chi__store_check(const char *folder);
 

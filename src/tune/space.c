@@ -17,7 +17,7 @@ typedef struct axis {
 } axis;
 #define AXIS(macro, field, ...) { #macro, offsetof(chi__tile, field), { __VA_ARGS__ } }
 
-// TILE_N is a multiple of the 16 lanes of a sum and divides a superblock of 128, as BLOCK does. TILE_K 0: no blocks over k.
+// TILE_N is a multiple of the 16 lanes of a sum and divides BLOCK, which divides a superblock of 128. TILE_K 0: no blocks over k.
 static const axis panel_axes[] = {
     AXIS(TILE_M, tile_m, 4, 6, 8, 10, 12, 13, 14, 16), AXIS(TILE_N, tile_n, 16, 32, 64), AXIS(VEC, vec, 4, 8, 16),
     AXIS(TILE_K, tile_k, 0, 128, 256),                 AXIS(BLOCK, block, 32, 64, 128),
@@ -89,7 +89,7 @@ bool chi__tile_fits(const chi__tile *tile, const chi_device_info *info)
         if (place_of(tile, &axes[i]) == values_of(&axes[i]))
             return false;
     if (tile->core == CHI_CORE_PANEL)
-        return tile->tile_n % tile->vec == 0 && chi__tile_registers(tile) <= PANEL_REGISTERS;
+        return tile->tile_n % tile->vec == 0 && tile->block % tile->tile_n == 0 && chi__tile_registers(tile) <= PANEL_REGISTERS;
     if (info && ((size_t)tile->wg_m * tile->wg_n > info->max_group || chi__tile_local_bytes(tile) > info->local_bytes))
         return false;
     return group_fits(tile);

@@ -106,7 +106,7 @@ static void file_of(const char *folder, const chi__identity *device, const char 
 
 // The old text without what the fresh fact replaces; whether it ends among facts of this device. Lines that say nothing to
 // us stay: they may to a newer chiaro.
-static bool keep_others(const char *old, size_t bytes, const chi__identity *own, const chi__fact *fresh, chi__text *to)
+static bool keep_others(const char *old, size_t bytes, const chi__identity *own, const chi__fact *fresh, size_t count, chi__text *to)
 {
     chi__identity device;
     chi__fact fact;
@@ -121,14 +121,17 @@ static bool keep_others(const char *old, size_t bytes, const chi__identity *own,
         const chi__line what = chi__record_parse(line, length, &device, &fact, why);
         if (what == CHI__LINE_DEVICE)
             mine = chi__identity_same(&device, own);
-        if (what != CHI__LINE_FACT || !mine || !chi__fact_replaces(&fact, fresh))
+        bool replaced = false;
+        for (size_t i = 0; i < count && what == CHI__LINE_FACT && mine; i++)
+            replaced = replaced || chi__fact_replaces(&fact, &fresh[i]);
+        if (!replaced)
             chi__text_add(to, "%.*s\n", (int)length, line);
     }
     return mine;
 }
 
 // The file's new text: never NULL unless there is no memory.
-static char *merged(const char *path, const chi__identity *device, const chi__fact *fact)
+static char *merged(const char *path, const chi__identity *device, const chi__fact *facts, size_t count)
 {
     char line[CHI__RECORD_LINE], *old = NULL;
     size_t bytes = 0;
@@ -137,14 +140,16 @@ static char *merged(const char *path, const chi__identity *device, const chi__fa
     const size_t head = strlen(chi__record_head);
     bool mine = false;
     if (readable && bytes > head && memcmp(old, chi__record_head, head) == 0 && old[head] == '\n')
-        mine = keep_others(old, bytes, device, fact, &all);
+        mine = keep_others(old, bytes, device, facts, count, &all);
     else // new, or so damaged that it is no file of records
         chi__text_add(&all, "%s\n", chi__record_head);
     chi__identity_print(device, line);
     if (!mine)
         chi__text_add(&all, "%s\n", line);
-    chi__record_print(fact, line);
-    chi__text_add(&all, "%s\n", line);
+    for (size_t i = 0; i < count; i++) {
+        chi__record_print(&facts[i], line);
+        chi__text_add(&all, "%s\n", line);
+    }
     chi__free(old);
     if (!all.failed)
         return all.at;
@@ -168,14 +173,14 @@ static chi_status take_lock(const char *folder, chi__lock *lock)
     return chi__lock_take(path, lock_us, lock);
 }
 
-chi_status chi__store_put(const char *folder, const chi__identity *device, const chi__fact *fact)
+chi_status chi__store_put(const char *folder, const chi__identity *device, const chi__fact *facts, size_t count)
 {
     char path[PATH_ROOM];
     chi__lock lock;
-    const bool settled = fact->kind == CHI__FACT_BEST || fact->kind == CHI__FACT_PROVIDER;
+    const bool settled = facts[0].kind == CHI__FACT_BEST || facts[0].kind == CHI__FACT_PROVIDER;
     CHI_TRY(take_lock(folder, &lock));
     file_of(folder, device, settled ? ".tune" : ".trials", path);
-    char *text = merged(path, device, fact);
+    char *text = merged(path, device, facts, count);
     const chi_status st = text ? write_text(path, text) : chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for its text", path);
     chi__free(text);
     chi__lock_leave(&lock);
