@@ -93,7 +93,7 @@ inline floatv scale_by_power_v(const floatv x, const floatv k)
     return select(x * factor, (floatv)(0.0f), k < (floatv)(-126.0f));
 }
 
-// exp_minus, log1p_unit and recip of common/math.h.
+// exp_minus, log1p_unit and recip_unit of common/math.h.
 inline floatv exp_minus_v(const floatv x)
 {
     const floatv t = fma(x, (floatv)(LOG2_E_HIGH), (floatv)(EXP_MAGIC)), n = t - (floatv)(EXP_MAGIC);
@@ -104,21 +104,14 @@ inline floatv exp_minus_v(const floatv x)
 
 inline floatv log1p_unit_v(const floatv e)
 {
-    const intv half_of = e > (floatv)(0.41421356f);
-    const floatv f = select(e, (floatv)(0.5f) * (e - (floatv)(1.0f)), half_of), z = f * f;
-    const floatv k = select((floatv)(0.0f), (floatv)(1.0f), half_of);
     floatv p;
-    LOG1P_POLY(floatv, p, f)
-    p = p * f * z;
-    p = fma(k, (floatv)(-2.12194440e-4f), p);
-    p = fma(z, (floatv)(-0.5f), p);
-    return fma(k, (floatv)(0.693359375f), f + p);
+    LOG1P_POLY(floatv, p, e)
+    return fma(e * e, p, e);
 }
 
-inline floatv recip_v(const floatv r)
+inline floatv recip_unit_v(const floatv d)
 {
-    floatv y = as_floatv(0x7ef311c7 - as_intv(r));
-    CHI_UNROLL for (int k = 0; k < 4; k++)
-        y = fma(y, fma(-r, y, (floatv)(1.0f)), y);
-    return y;
+    floatv y = RECIP_START(floatv, d);
+    y = fma(y, fma(-d, y, (floatv)(1.0f)), y);
+    return fma(y, fma(-d, y, (floatv)(1.0f)), y);
 }

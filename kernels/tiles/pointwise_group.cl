@@ -6,12 +6,10 @@
 // Value of a pair's score; its slope to *slope.
 inline float pair_value(const float s, const float scale, const float bias, const bool own, float *slope)
 {
-    const float l = fma(s, scale, bias), z = own ? -l : l;
-    const bool positive = z >= 0.0f;
-    const float e = exp_minus(positive ? -z : z), r = recip(1.0f + e);
-    const float sigma = positive ? r : e * r;
+    const float l = fma(s, scale, bias), z = own ? -l : l, e = exp_minus(-fabs(l)), r = recip_unit(1.0f + e);
+    const float sigma = z >= 0.0f ? r : e * r;
     *slope = own ? -sigma : sigma;
-    return (positive ? z : 0.0f) + log1p_unit(e);
+    return (z >= 0.0f ? z : 0.0f) + log1p_unit(e);
 }
 
 inline void add_rows(local const float *tile, const uint i0, const uint i_end, float *lanes)

@@ -19,15 +19,20 @@ inline float row_total(const floatv *lanes)
     return lane_tree(vload16(0, q));
 }
 
-// Value of one vector of scores whose diagonal entry, if any, is number `at`; its slopes to *slope.
-inline floatv pair_values(const floatv s, const float scale, const float bias, const int at, floatv *slope)
+// Value of one vector of scores; its slopes to *slope. at: number of the vector's entry on the diagonal, where the tile meets it.
+inline floatv pair_values(const floatv s, const float scale, const float bias, const bool on_diagonal, const int at, floatv *slope)
 {
-    const intv own = vloadv(0, lane_index) == (intv)(at);
-    const floatv l = fma(s, (floatv)(scale), (floatv)(bias)), z = select(l, -l, own);
-    const intv positive = z >= (floatv)(0.0f);
-    const floatv e = exp_minus_v(select(z, -z, positive)), r = recip_v((floatv)(1.0f) + e);
+    const floatv l = fma(s, (floatv)(scale), (floatv)(bias)), e = exp_minus_v(-fabs(l)), r = recip_unit_v((floatv)(1.0f) + e);
+    intv positive = l >= (floatv)(0.0f); // of z, whose size is that of l
+    floatv z = l, sign = (floatv)(1.0f);
+    if (on_diagonal) {
+        const intv own = vloadv(0, lane_index) == (intv)(at);
+        z = select(l, -l, own);
+        sign = select(sign, (floatv)(-1.0f), own);
+        positive = z >= (floatv)(0.0f);
+    }
     const floatv sigma = select(e * r, r, positive);
-    *slope = select(sigma, -sigma, own);
+    *slope = on_diagonal ? sigma * sign : sigma;
     return select((floatv)(0.0f), z, positive) + log1p_unit_v(e);
 }
 
@@ -47,21 +52,27 @@ void tiles_pointwise(const uint first, const uint n, const uint m, const uint di
         lanes[t] = slopes[t] = (floatv)(0.0f);
     for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
         global float *tile = kept + ((size_t)((ib - i0) / BLOCK) * blocks + j0 / BLOCK) * BLOCK * BLOCK + j0 % BLOCK;
-#define SUM_VECTOR(s, i, v)                                                                       \
+#define SUM_VECTOR(s, i, v, diagonal)                                                             \
     {                                                                                             \
         floatv slope;                                                                             \
-        lanes[((i)-ib) * LANE_V + v % LANE_V] += pair_values(s, scale, bias, (int)(i) - (int)(j0 + v * VEC), &slope); \
+        lanes[((i)-ib) * LANE_V + v % LANE_V] += pair_values(s, scale, bias, diagonal, (int)(i) - (int)(j0 + v * VEC), &slope); \
         slopes[((i)-ib) * LANE_V + v % LANE_V] += slope;                                          \
         if (keep)                                                                                 \
             vstorev(slope, v, tile + ((i)-ib) * BLOCK);                                           \
     }
-#define SUM_TILE(acc, row0)                                      \
-    MASK_TILE(acc, row0, ib_end, j0, n, m, kept)                 \
-    CHI_UNROLL for (int r = 0; r < TILE_M; r++)                  \
-        if ((row0) + r < ib_end) {                               \
-            CHI_UNROLL for (int v = 0; v < TILE_V; v++)          \
-                SUM_VECTOR(acc[r][v], (row0) + r, v)             \
+#define SUM_ROWS(acc, row0, diagonal)                        \
+    for (int r = 0; r < TILE_M; r++)                         \
+        if ((row0) + r < ib_end) {                           \
+            CHI_UNROLL for (int v = 0; v < TILE_V; v++)      \
+                SUM_VECTOR(acc[r][v], (row0) + r, v, diagonal) \
         }
+#define SUM_TILE(acc, row0)                                  \
+    MASK_TILE(acc, row0, ib_end, j0, n, m, kept)             \
+    if (meets(row0, j0, 0)) {                                \
+        CHI_UNROLL SUM_ROWS(acc, row0, true)                 \
+    } else {                                                 \
+        CHI_UNROLL SUM_ROWS(acc, row0, false)                \
+    }
         BLOCK_TILES(xp, yp, dim, ib, j0, hold, SUM_TILE)
     }
     for (uint i = ib; i < ib_end; i++) {

@@ -51,24 +51,27 @@ float chi__exact_exp_minus(float x)
 
 float chi__exact_log1p_unit(float e)
 {
-    static const float c[] = { 7.0376836292e-2f, -1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f,
-                               -1.6668057665e-1f, 2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f };
-    const bool half_of = e > 0.41421356f;
-    const float f = half_of ? 0.5f * (e - 1.0f) : e, k = half_of ? 1.0f : 0.0f, z = f * f;
+    static const float c[] = { -0x1.a93368p-9f, 0x1.453f12p-6f, -0x1.d29cdp-5f, 0x1.b25364p-4f, -0x1.397564p-3f,
+                               0x1.92f698p-3f, -0x1.ff0f88p-3f, 0x1.554c8p-2f, -0x1.ffffbep-2f };
     float p = c[0];
     for (size_t i = 1; i < sizeof c / sizeof *c; i++)
-        p = fmaf(p, f, c[i]);
-    p = p * f * z;
-    p = fmaf(k, -2.12194440e-4f, p);
-    p = fmaf(z, -0.5f, p);
-    return fmaf(k, 0.693359375f, f + p);
+        p = fmaf(p, e, c[i]);
+    return fmaf(e * e, p, e);
+}
+
+float chi__exact_recip_unit(float d)
+{
+    float y = fmaf(fmaf(32.0f / 99.0f, d, -144.0f / 99.0f), d, 210.0f / 99.0f);
+    for (int k = 0; k < 2; k++)
+        y = fmaf(y, fmaf(-d, y, 1.0f), y);
+    return y;
 }
 
 // Value and slope of a pair.
 static float pair(float s, float scale, float bias, bool own, float *slope)
 {
-    const float l = fmaf(s, scale, bias), z = own ? -l : l, e = chi__exact_exp_minus(z >= 0.0f ? -z : z);
-    const float r = chi__exact_reciprocal(1.0f + e), sigma = z >= 0.0f ? r : e * r;
+    const float l = fmaf(s, scale, bias), z = own ? -l : l, e = chi__exact_exp_minus(-fabsf(l)), r = chi__exact_recip_unit(1.0f + e);
+    const float sigma = z >= 0.0f ? r : e * r;
     *slope = own ? -sigma : sigma;
     return (z >= 0.0f ? z : 0.0f) + chi__exact_log1p_unit(e);
 }
