@@ -48,7 +48,7 @@ static int read_options(tune *t, int argc, char **argv)
         { "effort", "quick|thorough", "quick (default): under a minute, not conv; thorough: a quarter of an hour", &t->effort, NULL },
         { "dry-run", NULL, "only say which candidates a search would begin with", NULL, &t->dry_run },
         { "budget", "SECONDS", "for all of it; default 50 (quick), 840 (thorough)", &t->budget, NULL },
-        { "deadline", "SECONDS", "for one candidate, compiling included; default 20", &t->deadline, NULL },
+        { "deadline", "SECONDS", "for one candidate, compiling included; default 20, or 4 times what the default took", &t->deadline, NULL },
         { "rows", "N", "of the timed problems; default 2048, more on a fast device", &t->rows, NULL },
         { "list", NULL, "the records there are, and which tiles the device uses", NULL, &t->list },
         { "export", "FILE", "all records into one file, to be sent", &t->export_path, NULL },

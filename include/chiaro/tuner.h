@@ -37,7 +37,7 @@ typedef struct chi_tune_options {
                            // chiaro does: each candidate in a process with a deadline. Default: none, all in this process,
                            // where a driver that hangs or crashes takes the caller with it
     double seconds;        // for all of it; default: 50 (quick), 840 (thorough). What was measured by then is used
-    double trial_seconds;  // for one candidate; default: 20
+    double trial_seconds;  // for one candidate, at most 600; default: 20, or four times what the default tile took
     size_t rows;           // of the timed problems, at least 16; default: 2048, more on a fast device
     bool dry_run;          // only says, through progress, which candidates a search would begin with
     bool (*progress)(void *user, const chi_tune_progress *progress); // false: stop; what is finished stays recorded

@@ -8,8 +8,8 @@
 #include "../base/clock.h"
 #include "search.h"
 
-enum { LEAST_ROWS = 1024, FIRST_ROWS = 2048, MOST_ROWS = 8192, ROUNDS = 4, FINAL_ROUNDS = 7, FINALISTS_A_CLASS = 2, DEFAULT_PATIENCE = 3 };
-static const double SHORT_US = 400.0, LONG_US = 30e3, LEAST_GAIN = 1.01, LEAST_WINS = 0.7, CLBLAST_US = 60e6, OPEN_US = 0.15e6;
+enum { LEAST_ROWS = 1024, FIRST_ROWS = 2048, MOST_ROWS = 8192, ROUNDS = 4, FINAL_ROUNDS = 7, FINALISTS_A_CLASS = 2, DEFAULT_PATIENCE = 3, SLOWER = 4 };
+static const double SHORT_US = 400.0, LONG_US = 30e3, LEAST_GAIN = 1.01, LEAST_WINS = 0.7, CLBLAST_US = 60e6, TRIAL_US = 20e6, OPEN_US = 0.15e6;
 
 static bool same_tile(const chi__tile *a, const chi__tile *b) { return strcmp(a->name, b->name) == 0; }
 
@@ -107,11 +107,18 @@ static chi_status keep_times(chi__search *s, const chi__candidate *c)
     return chi__store_put(s->folder, &s->identity, facts, CHI__CLASSES);
 }
 
+// Where nobody set a deadline: what the default took, several times over, for the machine may have other things to do.
+static double deadline_us(const chi__search *s)
+{
+    const double usual = SLOWER * s->race->base_us, asked = s->options.trial_seconds * 1e6;
+    return asked > 0.0 ? asked : usual > TRIAL_US ? usual : TRIAL_US;
+}
+
 // ---- one candidate -----------------------------------------------------------------------------------
 static chi_status ask(chi__search *s, chi__trial *t, double patience)
 {
     const double start = chi__now_us();
-    const chi_status st = chi__trial_ask(s->options.runner, s->options.trial_seconds * 1e6 * patience, t);
+    const chi_status st = chi__trial_ask(s->options.runner, deadline_us(s) * patience, t);
     s->race->cost_us = chi__now_us() - start;
     return st;
 }
@@ -163,6 +170,7 @@ chi_status chi__race_start(chi__search *s)
         race->n = grow ? race->n * 2 : race->n / 2;
         grown = grow;
     }
+    race->base_us = race->cost_us;
     race->hash = t.tiles[0].hash;
     race->all[0] = (chi__candidate){ .tile = s->base, .us = { least(t.tiles[0].us[0], ROUNDS), least(t.tiles[0].us[1], ROUNDS) } };
     race->count = race->tried = 1;

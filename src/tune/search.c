@@ -17,7 +17,7 @@
 
 enum { NARROW = 128, WIDE = 512, NARROW_CHANNELS = 64, WIDE_CHANNELS = 256, MOST_SEEDS = 64 };
 enum { QUICK_SEEDS = 12, THOROUGH_SEEDS = 28, QUICK_HEIRS = 2, THOROUGH_HEIRS = 6, QUICK_STEPS = 4, MOST_NEAR = 16, NEAR_BEST = 3 };
-static const double QUICK_S = 50.0, THOROUGH_S = 840.0, TRIAL_S = 20.0, PEAK_US = 30e6;
+static const double QUICK_S = 50.0, THOROUGH_S = 840.0, PEAK_US = 30e6;
 static const double shares[CHI__FAMILIES] = { 0.34, 0.16, 0.18, 0.32, 0.25 }; // of the time that is left, among those to come
 
 // ---- progress ----------------------------------------------------------------------------------------
@@ -250,7 +250,6 @@ static chi_status resolve(chi__search *s, const chi_device_options *device, cons
     if (o->rows && (o->rows < 16 || o->rows > 65536))
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "tune: %zu rows, it must be 16 … 65536", o->rows);
     o->seconds = o->seconds > 0.0 ? o->seconds : o->effort == CHI_TUNE_QUICK ? QUICK_S : THOROUGH_S;
-    o->trial_seconds = o->trial_seconds > 0.0 ? o->trial_seconds : TRIAL_S;
     s->start = chi__now_us();
     s->end = s->start + o->seconds * 1e6;
     if (device)

@@ -20,7 +20,7 @@ typedef struct chi__race {
     size_t count, tried, rejected, known;
     size_t n, dims[CHI__CLASSES];
     uint64_t hash;         // of the default's results
-    double until, cost_us; // when to end, finals included; time the last trial took
+    double until, cost_us, base_us; // when to end, finals included; what the last trial and the default's took
 } chi__race;
 
 typedef struct chi__search {

@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""chiaro tune: what it finds and records, tiles that misbehave, interrupts and kills, two at once, folders that cannot be
+written, records that are sent and taken, and what other commands make of them.
+
+Problems are tiny (--rows) and few tiles are tried (--budget). Needs CHIARO_PROGRAM. Ends with "N passed, N failed, N skipped".
+"""
+import glob
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "harness"))
+from cli import PROGRAM, check, refused, run, skip, summary
+
+SMALL = ["tune", "--core", "panel", "--rows", "64", "--kernel", "core"]
+
+
+def env(folder, **more):
+    return {**os.environ, "CHIARO_TUNE_DIR": folder, **more}
+
+
+def tune(folder, *more, fault="", **options):
+    """Status, report, stderr, seconds."""
+    start = time.time()
+    code, out, errors = run(*SMALL, "--json", *more, env=env(folder, CHIARO_TUNE_FAULT=fault), **options)
+    return code, json.loads(out) if out else {}, errors, time.time() - start
+
+
+def facts(folder, end):
+    """Lines of facts of all files of a kind."""
+    lines = []
+    for path in glob.glob(f"{folder}/*{end}"):
+        with open(path, encoding="ascii") as file:
+            lines += [line for line in file.read().split("\n") if " source=" in line]
+    return lines
+
+
+def usage(work):
+    for what, code, text, *more in [("a kernel that is none", 1, "core, logsumexp", "--kernel", "softmax"), ("an effort", 2, "neither quick nor", "--effort", "much"),
+                                    ("no budget", 2, "--budget", "--budget", "0"), ("no deadline", 2, "--deadline", "--deadline", "-1"), ("too few rows", 2, "--rows", "--rows", "3"),
+                                    ("two verbs", 2, "only one", "--list", "--forget"), ("a tile that is none", 1, "no tile", "--tile", "p7x7v7"), ("nothing to export", 1, "no records", "--export", f"{work}/x")]:
+        code_got, out, errors = run("tune", *more, env=env(f"{work}/none"))
+        check(code_got == code and text in errors and not out, f"{what}: status {code_got}", errors)
+    code, out, errors = run("tune", "--dry-run", "--core", "panel", "--kernel", "core,loss", env=env(f"{work}/dry"))
+    check(code == 0 and "the default" in out and out.count("core") > 3 and not os.path.exists(f"{work}/dry"), "a dry run says what it would try and writes nothing", out + errors)
+    code, out, errors = run("tune", "--help")
+    check(code == 0 and "example: chiaro tune" in out, "help", out)
+
+
+def misbehaving(work):
+    """Of the tiles a search begins with, one hangs, one crashes, one is wrong."""
+    code, out, _ = run("tune", "--dry-run", "--core", "panel", "--kernel", "core", env=env(f"{work}/none"))
+    names = [line.split()[1] for line in out.split("\n")[1:] if line.strip()]
+    bad = {names[0]: "hang", names[1]: "crash", names[2]: "wrong"}
+    want = {names[0]: "did not answer within 5 s", names[1]: "signal 11", names[2]: "other bits"}
+    folder = f"{work}/records"
+    code, report, errors, _ = tune(folder, "--budget", "45", "--deadline", "5", fault=",".join(f"{tile}={what}" for tile, what in bad.items()))
+    got = {r["tile"]: r["why"] for r in report.get("rejected", [])}
+    check(code == 0 and all(want[tile] in got.get(tile, "") for tile in bad), f"misbehaving tiles are rejected, with the reason: {got}", errors)
+    rows = report.get("rows", [])
+    check(len(rows) == 2 and all(r["best"] and r["best"] not in bad and r["gain"] >= 1.0 and r["tried"] >= 4 for r in rows), "both shapes have a best", json.dumps(rows))
+    check(len([line for line in facts(folder, ".trials") if "rejected=" in line]) >= 3 and len(facts(folder, ".tune")) == 2, "what was tried and what is best is in the files")
+    # Remembered: with the faults gone they are still not tried, and nothing is timed twice.
+    code, again, errors, seconds = tune(folder, "--budget", "45", "--deadline", "5")
+    rejected = {r["tile"] for r in again.get("rejected", [])}
+    check(code == 0 and set(bad) <= rejected and all(r["known"] >= 4 for r in again["rows"]), f"a second search begins where the first ended ({seconds:.0f} s)", json.dumps(again) + errors)
+    return folder
+
+
+def used(folder, work):
+    """Records change tiles and times, never a bit."""
+    tile, path = "p4x16v4b32", glob.glob(f"{folder}/*.tune")[0]
+    source = facts(folder, ".tune")[0].split("source=")[1].strip()
+    with open(path, "a", encoding="ascii") as file:
+        file.write(f"core n=64 m=64 dim=100  TILE_M=4 TILE_N=16 VEC=4 TILE_K=0 BLOCK=32 WG_M=1 WG_N=1  us=1 default_us=2 source={source}\n")
+    results = []
+    for dim in ("100", "200"):
+        for more in ({}, {"CHIARO_TUNE_DIR": f"{work}/none"}):
+            code, out, errors = run("bench", f"gemm:65x33x{dim}", "--core", "panel", "--json", "--hash", "--reps", "1", env={**env(folder), **more})
+            results.append(json.loads(out) if code == 0 else {})
+            check(code == 0 and "ignored" not in errors, "bench with records", errors)
+    check(results[0].get("tile") == tile and results[1].get("tile") != tile and results[2].get("tile") != tile, "the record is for its class of shapes", json.dumps(results))
+    check(results[0].get("hash") == results[1].get("hash") and results[2].get("hash") == results[3].get("hash"), "bits with and without records", json.dumps(results))
+    code, out, _ = run("tune", "--list", "--core", "panel", env=env(folder))
+    check(code == 0 and f"core {tile} and" in out, "list says what the device uses", out)
+    # CLBlast by record: under fast numerics alone.
+    with open(path, "a", encoding="ascii") as file:
+        file.write(f"core n=64 m=64 dim=100  provider=clblast  us=1 default_us=2 source={source}\n")
+    schemes = []
+    for more in ([], ["--numerics", "fast"], ["--numerics", "fast", "--provider", "chiaro"], ["--numerics", "fast", "--provider", "auto"]):
+        code, out, errors = run("bench", "gemm:64x64x100", "--core", "panel", "--json", "--reps", "1", *more, env=env(folder))
+        schemes.append(json.loads(out).get("scheme") if code == 0 else errors)
+    if run("bench", "gemm:64x64x100", "--provider", "clblast", "--reps", "1")[0]:
+        skip("CLBlast by record: this build has none")
+    else:
+        check(schemes == ["tiles", "clblast", "tiles", "clblast"], "CLBlast by record", str(schemes))
+
+
+def shared(folder, work):
+    with open(f"{work}/stale.txt", "w", encoding="ascii") as file:
+        file.write("chiaro-tuning 1\nnonsense\n")
+    there = len(facts(folder, ".tune"))
+    code, out, errors = run("tune", "--export", f"{work}/sent.txt", env=env(folder))
+    check(code == 0 and f"{there} records" in out, "export", out + errors)
+    other = f"{work}/other"
+    code, out, errors = run("tune", "--import", f"{work}/sent.txt", "--json", env=env(other))
+    got = json.loads(out) if out else {}
+    check(code == 0 and got.get("taken", 0) + got.get("known", 0) == there and got.get("ignored") == 0 and facts(other, ".tune"), "import", out + errors)
+    code, out, errors = run("tune", "--import", f"{work}/sent.txt", "--json", env=env(other))
+    check(code == 0 and json.loads(out)["taken"] == 0, "a second import takes nothing", out + errors)
+    text = open(f"{work}/sent.txt", "rb").read()
+    hostile = {"cut": text[:-30], "garbage": bytes(range(256)) * 50, "empty": b"", "a line of a megabyte": text + b"core " + b"n=1 " * 250000 + b"\n",
+               "impossible tiles": text.replace(b"TILE_M=", b"TILE_M=1000"), "no device": b"chiaro-tuning 1\n" + b"\n".join(text.split(b"\n")[2:]), "another version": b"chiaro-tuning 9\n" + text}
+    for what, content in hostile.items():
+        with open(f"{work}/hostile.txt", "wb") as file:
+            file.write(content)
+        code, out, errors = run("tune", "--import", f"{work}/hostile.txt", env=env(f"{work}/third"))
+        check(code == 0 and ("ignored" in out) and (" 0 ignored" not in out or what == "empty"), f"import of records, {what}: {out.strip()}", errors)
+        code, out, errors = run("bench", "gemm:8x8x8", "--core", "panel", "--reps", "1", env=env(f"{work}/third"))
+        check(code == 0, f"bench after records, {what}", errors)
+        with open(f"{work}/third/hostile.tune", "wb") as file:
+            file.write(content)
+        code, out, errors = run("bench", "gemm:8x8x8", "--core", "panel", "--reps", "1", env=env(f"{work}/third"))
+        check(code == 0 and errors.count("ignored") <= 1, f"bench with records, {what}: one warning at most", errors)
+        os.remove(f"{work}/third/hostile.tune")
+    refused("import of a file that is not there", 1, "missing.txt", "tune", "--import", f"{work}/missing.txt", env=env(other))
+    code, out, errors = run("tune", "--forget", env=env(other))
+    check(code == 0 and not facts(other, ".tune") and not glob.glob(f"{other}/*.trials"), "forget", out + errors)
+
+
+def stopped(work):
+    for number, what in ((signal.SIGINT, "Ctrl-C"), (signal.SIGKILL, "SIGKILL")):
+        folder = f"{work}/{what}"
+        child = subprocess.Popen([PROGRAM, *SMALL, "--budget", "60"], env=env(folder), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True)
+        for _ in range(2): # two candidates are through
+            child.stderr.readline()
+        time.sleep(0.2)
+        if number == signal.SIGINT:
+            os.killpg(child.pid, number) # as a terminal does: its trial too
+        else:
+            child.kill()
+        start = time.time()
+        errors = child.stderr.read()
+        code = child.wait(timeout=30)
+        check(code == (130 if number == signal.SIGINT else -number) and time.time() - start < 10, f"{what}: status {code}", errors)
+        kept = facts(folder, ".trials")
+        check(len(kept) >= 4 and not any("rejected" in line for line in kept), f"{what}: two candidates are kept, none is rejected for it", "\n".join(kept))
+        code, report, errors, _ = tune(folder, "--budget", "8")
+        check(code == 0 and all(r["known"] >= 1 and r["best"] for r in report["rows"]), f"{what}: the search goes on", json.dumps(report) + errors)
+        check(not glob.glob(f"{folder}/*.tune.*") or number == signal.SIGKILL, f"{what}: nothing half written is left")
+
+
+def at_once(work):
+    folder = f"{work}/crowd"
+    both = [subprocess.Popen([PROGRAM, *SMALL[:-1], kernel, "--budget", "9", "--json"], env=env(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for kernel in ("core", "logsumexp")]
+    reports = [child.communicate(timeout=100) for child in both]
+    check(all(child.returncode == 0 for child in both), "two tuners at once", "".join(errors for _, errors in reports))
+    names = sorted(line.split()[0] for line in facts(folder, ".tune"))
+    check(names == ["core", "core", "logsumexp", "logsumexp"], f"both have their records: {names}")
+    tried = sum(json.loads(out)["rows"][0]["tried"] for out, _ in reports)
+    check(len([line for line in facts(folder, ".trials") if "rejected=" not in line]) == 2 * tried, "and all trials")
+
+
+def folders(work):
+    with open(f"{work}/file", "w", encoding="ascii") as file:
+        file.write("x")
+    small, readonly = f"{work}/small", f"{work}/readonly"
+    places = [(f"{work}/file", "a file in the folder's place")]
+    mounted = []
+    for folder, options, what in ((small, "size=16k", "a full folder"), (readonly, "ro", "a read-only folder")):
+        os.mkdir(folder)
+        if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], stderr=subprocess.DEVNULL).returncode:
+            if options == "ro" and os.geteuid():
+                os.chmod(folder, 0o500)
+            else:
+                skip(f"{what}: no mount")
+                continue
+        else:
+            mounted.append(folder)
+        places.append((folder, what))
+    for folder, what in places:
+        code, report, errors, seconds = tune(folder)
+        check(code == 1 and os.path.basename(folder) in errors and errors.count("\n") == 1 and not report, f"{what}: a sentence before anything is tried ({seconds:.1f} s)", errors)
+    for folder in mounted:
+        subprocess.run(["umount", folder], check=False)
+
+
+def planted(work):
+    """From a bad default a search finds better ones."""
+    folder = f"{work}/planted"
+    code, report, errors, _ = tune(folder, "--tile", "p4x16v4b32", "--rows", "512", "--budget", "18")
+    rows = report.get("rows", [])
+    check(code == 0 and all(r["default"] == "p4x16v4b32" and r["best"] != r["default"] and r["gain"] > 1.05 for r in rows) and rows, "a bad default is beaten", json.dumps(rows) + errors)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as work:
+        usage(work)
+        folders(work)
+        folder = misbehaving(work)
+        used(folder, work)
+        shared(folder, work)
+        stopped(work)
+        at_once(work)
+        planted(work)
+    return summary()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
