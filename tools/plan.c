@@ -72,7 +72,7 @@ int command_plan(int argc, char **argv)
         { "forward", NULL, "the value alone, no gradients", NULL, &forward },
     };
     const int parsed = tool_parse(&t, argc, argv, own, sizeof own / sizeof *own, "plan LOSS:NxMxD [--memory BYTES] [--device SELECTOR] [--json]",
-                                  "chiaro plan clip:65536x65536x512 --memory 2GiB", &word, &words, 1);
+                                  "chiaro plan clip:65536x65536x512 --memory 2G", &word, &words, 1);
     if (parsed != TOOL_DONE || t.help)
         return parsed;
     if (words == 0)

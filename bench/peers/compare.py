@@ -4,7 +4,7 @@
 
     python3 bench/peers/compare.py clip:4096x4096x128 ntxent:8192x8192x128 gemm:4096x4096x512 train-step:512 topk:10000x100000x128
 
-Problems are those of `chiaro bench`: gemm, clip, ntxent, supcon, train-step, topk. Both sides get the same inputs (chiaro dumps
+Problems are those of `chiaro bench`: gemm, clip, ntxent, supcon, siglip, moco, train-step, topk. Both sides get the same inputs (chiaro dumps
 them), the same threads, and make the same outputs: value and gradients, compared in each process. A round is one fresh
 process of each variant, taking turns; a process reports its fastest repeat after a warm-up; a figure is the median over
 the rounds. All are printed. PyTorch counts as its fastest variant: formula, eager or compiled, memory layout; once as it
@@ -28,6 +28,8 @@ VARIANTS = {
     "clip": ["ce", "lse", "compiled lse"],
     "ntxent": ["ce", "lse", "compiled lse"],
     "supcon": ["weights", "where", "compiled where"],
+    "siglip": ["logsigmoid", "softplus", "compiled logsigmoid", "compiled softplus"],
+    "moco": ["ce", "lse", "compiled ce", "compiled lse"],
     "gemm": ["out=", "fresh"],
     "topk": ["IndexFlatIP"],
     "train-step": ["plain", "channels_last", "compiled plain", "compiled channels_last"],

@@ -14,7 +14,7 @@ import numpy
 import torch
 import torch.nn.functional as F
 
-SCALE = 10.0  # 1 / temperature
+SCALE, SIGLIP_BIAS = 10.0, -10.0  # SCALE: 1 / temperature
 FOREVER = float("-inf")
 
 
@@ -36,6 +36,29 @@ def ntxent_ce(x):
 def ntxent_lse(x):
     s = ((SCALE * x) @ x.T).fill_diagonal_(FOREVER)
     return torch.logsumexp(s, 1).mean() - SCALE * (x * x.roll(len(x) // 2, 0)).sum(1).mean()
+
+
+def siglip_logsigmoid(x, y):  # as open_clip has it
+    signs = 2 * torch.eye(len(x)) - 1
+    return -F.logsigmoid(signs * ((SCALE * x) @ y.T + SIGLIP_BIAS)).sum() / len(x)
+
+
+def siglip_softplus(x, y):  # all pairs as negatives, then the diagonal put right
+    logits = (SCALE * x) @ y.T + SIGLIP_BIAS
+    return (F.softplus(logits).sum() - logits.diagonal().sum()) / len(x)
+
+
+def moco(keys, queue):
+    queue = queue.T.contiguous()  # as its authors keep it
+
+    def ce(x):
+        logits = SCALE * torch.cat([(x * keys).sum(1, keepdim=True), x @ queue], 1)
+        return F.cross_entropy(logits, torch.zeros(len(x), dtype=torch.long))
+
+    def lse(x):
+        own = SCALE * (x * keys).sum(1)
+        return (torch.logaddexp(torch.logsumexp((SCALE * x) @ queue, 1), own) - own).mean()
+    return {"ce": ce, "lse": lse}
 
 
 def supcon(same, counts):
@@ -70,8 +93,13 @@ def worst(got, want):
 
 
 def loss_step(kind, formula, dump, dim):
-    inputs = [dump[name].view(-1, dim).clone().requires_grad_() for name in ("x", "y") if name in dump]
-    if kind == "supcon":
+    trained = ("x",) if kind == "moco" else ("x", "y")
+    inputs = [dump[name].view(-1, dim).clone().requires_grad_() for name in trained if name in dump]
+    if kind == "moco":
+        functions = moco(dump["y"].view(-1, dim), dump["queue"].view(-1, dim))
+    elif kind == "siglip":
+        functions = {"logsigmoid": siglip_logsigmoid, "softplus": siglip_softplus}
+    elif kind == "supcon":
         labels = dump["labels"]
         same = (labels[:, None] == labels).fill_diagonal_(False)
         functions = supcon(same, same.sum(1, keepdim=True))
