@@ -4,7 +4,7 @@
 
 A leg is one set of programs in one environment: all of them on the default device, or on each that CHIARO_TEST_DEVICES
 names (selectors, separated by semicolons); a short list under Oclgrind with its race, bounds and API checks, and once
-more with its check for uninitialised values; all but the slow ones with sanitizers. A program's passes and failures are read from cmocka's
+more with its check for uninitialised values; small shapes with one thread, and as AVX2 code; all but the slow ones with sanitizers. A program's passes and failures are read from cmocka's
 lines, or from a closing "N passed, N failed, N skipped"; one that dies, or says nothing, counts as a failure. Lines
 "hash …" of one program must be the same in every leg that runs it at the same size: one more check a leg.
 """
@@ -25,6 +25,8 @@ OCLGRIND_LEGS = {
     "oclgrind": {"OCLGRIND_DATA_RACES": "1"},
     "uninit": {"OCLGRIND_UNINITIALIZED": "1", "OCLGRIND_BUILD_OPTIONS": "-cl-opt-disable", "CHIARO_CACHE": "0"},
 }
+ONE_THREAD = {"POCL_MAX_PTHREAD_COUNT": "1"}
+AVX2 = {"CL_CONFIG_CPU_TARGET_ARCH": "core-avx2"}  # Intel's runtime: code for half the vector width
 INTEL_TESTS = ["check_bits", "check_encoder", "check_pairs", "check_similarity", "check_augment", "golden", "unit_device"]
 UNSANITIZED = ("train_", "cli_bench", "cli_faults", "cli_install", "cli_plan", "cli_readme", "cli_search", "cli_train", "rooms")
 
@@ -104,10 +106,16 @@ def main():
             add(run(test, selector or "default", {"CHIARO_DEVICE": selector} if selector else {}))
         if test["name"] in OCLGRIND_TESTS:
             add(run(test, "small", {"CHIARO_SMALL": "1"}))
+            add(run(test, "1 thread", {**ONE_THREAD, "CHIARO_SMALL": "1"}))
+    for test in tests:
+        if test["name"] == "check_pairs":
+            add(run(test, "1 thread", ONE_THREAD))
     intel = {"OCL_ICD_VENDORS": os.environ.get("INTEL_ICD", ""), "LD_LIBRARY_PATH": os.environ.get("INTEL_LIBRARIES", "")}
     for test in tests:
         if test["name"] in INTEL_TESTS and intel["OCL_ICD_VENDORS"]:
             add(run(test, "intel", intel))
+        if test["name"] in OCLGRIND_TESTS and intel["OCL_ICD_VENDORS"]:
+            add(run(test, "avx2", {**intel, **AVX2, "CHIARO_SMALL": "1"}))
     if not intel["OCL_ICD_VENDORS"]:
         add((0, 0, len(INTEL_TESTS)))
         print("intel     the runtime could not be had: skipped")
