@@ -125,6 +125,8 @@ static void print_report(const chi_tune_report *r)
             printf("%-10s %-16s CLBlast: %.3f ms, %s\n", "", "", row->clblast_us * 1e-3, row->clblast_us < row->best_us ? "faster: --numerics fast uses it" : "slower: not used");
     }
     print_rejected(r);
+    if (r->busy)
+        printf("other programs used the processors meanwhile: tiles were compared by what threads worked, which is less sure\n");
     if (r->note[0])
         printf("%s\n", r->note);
     printf("%.1f s; FMA peak %.1f GFLOP/s; a gain is a default's time by the best's, measured in turns\n", r->seconds, r->peak_gflops);
@@ -152,8 +154,8 @@ static void print_report_json(const chi_tune_report *r)
         json_array_append_new(rows, row_json(&r->rows[i]));
     for (size_t i = 0; i < r->rejected_count && i < CHI_TUNE_MOST_REJECTED; i++)
         json_array_append_new(rejected, json_pack("{s:s, s:s, s:s}", "kernel", r->rejected[i].kernel, "tile", r->rejected[i].tile, "why", r->rejected[i].why));
-    json_t *all = json_pack("{s:o, s:o, s:I, s:f, s:f, s:b, s:s}", "rows", rows, "rejected", rejected, "rejected_count", (json_int_t)r->rejected_count, "seconds",
-                            r->seconds, "peak_gflops", r->peak_gflops, "stopped", r->stopped, "note", r->note);
+    json_t *all = json_pack("{s:o, s:o, s:I, s:f, s:f, s:b, s:b, s:s}", "rows", rows, "rejected", rejected, "rejected_count", (json_int_t)r->rejected_count, "seconds",
+                            r->seconds, "peak_gflops", r->peak_gflops, "stopped", r->stopped, "busy", r->busy, "note", r->note);
     json_dumpf(all, stdout, JSON_REAL_PRECISION(7));
     printf("\n");
     json_decref(all);

@@ -50,7 +50,7 @@ typedef struct chi_tune_row {
     size_t n, m, dim;                // of the problem that was timed
     char default_tile[40], best_tile[40];
     double default_us, best_us;      // medians of interleaved runs; 0: not reached
-    double fraction;                 // of the device's FMA peak that best_us is
+    double fraction;                 // of the device's FMA peak that best_us is; 0: not known, or report.busy
     double clblast_us;               // of CLBlast's product: core, under CHI_NUMERICS_FAST; 0: not measured
     size_t tried, rejected, known;   // candidates; known: times and rejections of an earlier search
 } chi_tune_row;
@@ -62,6 +62,8 @@ typedef struct chi_tune_report {
     size_t rejected_count;           // may be more than are listed
     double seconds, peak_gflops;
     bool stopped;                    // by progress
+    bool busy;                       // other programs used the CPU meanwhile: on CPU devices tiles were compared by the time
+                                     // that threads worked, which is less sure
     char note[200];                  // what was left out for want of time, "" for nothing
 } chi_tune_report;
 

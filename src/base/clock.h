@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 double chi__now_us(void); // monotonic
+double chi__cpu_us(void); // what all threads of this process worked
 void chi__sleep_us(double us);
 
 #endif

@@ -116,7 +116,7 @@ static chi_status print_answer(const chi__trial *t, char *to, size_t room)
             for (size_t r = 0; r < t->rounds && t->dims[c]; r++)
                 chi__text_add(&text, "= ns %zu %zu %zu %.0f\n", i, c, r, tile->us[c][r] * 1e3);
     }
-    chi__text_add(&text, "= done\n");
+    chi__text_add(&text, t->busy ? "= busy\n= done\n" : "= done\n");
     const bool fits = !text.failed && text.length < room;
     if (fits)
         memcpy(to, text.at, text.length + 1);
@@ -131,6 +131,10 @@ static bool parse_answer_line(const char *line, chi__trial *t, bool *done)
     int at = 0;
     if (strcmp(line, "done") == 0) {
         *done = true;
+        return true;
+    }
+    if (strcmp(line, "busy") == 0) {
+        t->busy = true;
         return true;
     }
     if (sscanf(line, "peak %" SCNu64, &value) == 1) {

@@ -120,6 +120,7 @@ static chi_status ask(chi__search *s, chi__trial *t, double patience)
     const double start = chi__now_us();
     const chi_status st = chi__trial_ask(s->options.runner, deadline_us(s) * patience, t);
     s->race->cost_us = chi__now_us() - start;
+    s->report->busy = s->report->busy || t->busy;
     return st;
 }
 
@@ -287,7 +288,7 @@ static chi_status record_class(chi__search *s, chi__trial *t, size_t class, doub
     chi__fact f = fact_about(s, CHI__FACT_BEST, &tile, class);
     f.us = best_us;
     f.default_us = default_us;
-    f.fraction = r->peak_gflops > 0.0 ? chi__trial_flop(race->family, s->race->n, f.dim) / best_us * 1e-3 / r->peak_gflops : 0.0;
+    f.fraction = r->peak_gflops > 0.0 && !t->busy ? chi__trial_flop(race->family, s->race->n, f.dim) / best_us * 1e-3 / r->peak_gflops : 0.0;
     CHI_TRY(chi__store_put(s->folder, &s->identity, &f, 1));
     if (clblast_us > 0.0) {
         chi__fact other = f;

@@ -110,10 +110,11 @@ static size_t seeds_of(const chi__search *s, chi__family family, chi__tile *seed
     return s->core_race && quick ? count : add_model(s, family, seeds, count, room);
 }
 
-// Whether one more trial would leave too little time for the finals.
+// Whether one more trial would leave too little time for the finals. A first rival may take from later kernels' shares.
 static bool is_over(chi__search *s)
 {
-    return s->report->stopped || chi__now_us() + 1.1 * s->race->cost_us + chi__race_finish_us(s) > s->race->until;
+    const double until = s->race->count < 2 ? s->end : s->race->until;
+    return s->report->stopped || chi__now_us() + 1.1 * s->race->cost_us + chi__race_finish_us(s) > until;
 }
 
 static chi_status try_all(chi__search *s, const chi__tile *tiles, size_t count)

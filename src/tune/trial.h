@@ -17,6 +17,7 @@ typedef struct chi__contestant {
     char why[200];                                  // where it failed
     uint64_t hash;                                  // of its results at ragged shapes
     double us[CHI__CLASSES][CHI__MOST_ROUNDS];      // by class and round
+    double cpu_us[CHI__CLASSES][CHI__MOST_ROUNDS];  // what the process worked meanwhile; not in an answer
 } chi__contestant;
 
 typedef struct chi__trial {
@@ -27,6 +28,7 @@ typedef struct chi__trial {
     size_t count, n, dims[CHI__CLASSES], rounds;    // rounds: of all tiles in turns
     size_t unchecked;                               // of the first so many tiles no hash is wanted
     double peak_gflops;
+    bool busy;                                      // a CPU that others use too: times are of its work, by thread
 } chi__trial;
 
 // Shapes that are timed: n × m rows (conv: images and pixels), and the flop of one run at the least.
