@@ -49,11 +49,11 @@ static int parse(bench *b, int argc, char **argv, size_t *given)
     return tool_parse(&b->tool, argc, argv, own, sizeof own / sizeof *own,
         "bench PROBLEM… [--set NAMES] [--devices A,B] [--compare FILE] [--json]\n"
         "PROBLEM: gemm:NxMxD  logsumexp:NxMxD  stats:NxMxD  topk:NxMxD[,k=K]  clip:NxNxD  infonce:NxNxD  ntxent:NxNxD\n"
-        "         supcon:NxNxD[,c=CLASSES]  conv:BATCHxCINxHxWxCOUT[,k=SIDE][,s=STRIDE][,p=PADDING][,b=0: forward alone]\n"
+        "         supcon:NxNxD[,c=CLASSES]  siglip:NxNxD  moco:NxQUEUExD  conv:BATCHxCINxHxWxCOUT[,k=SIDE][,s=STRIDE][,p=PADDING][,b=0: forward alone]\n"
         "         train-step:BATCH  peak\n"
         "Rows of length 1 from seed 1 (y: seed 2), temperature 0.1, labels i mod 100. Time: wall clock from the first launch\n"
-        "to the end, packing included, uploads not. gflops counts the least the mathematics needs (clip and infonce 3G,\n"
-        "ntxent and supcon 1.5G, G = 2 N M D), gflops_executed what was run. The roof of a problem is the FMA peak, or less\n"
+        "to the end, packing included, uploads not. gflops counts the least the mathematics needs (clip, infonce and siglip 3G,\n"
+        "ntxent and supcon 1.5G, moco 2G, G = 2 N M D), gflops_executed what was run. The roof of a problem is the FMA peak, or less\n"
         "where copying its inputs and outputs once would take longer; small problems stay in caches and may pass it.\n"
         "A comparison gives times over earlier times with an interval of 95 %; where that holds 1 there is no difference,\n"
         "where the fastest repetitions say the opposite it is unclear.",
