@@ -30,18 +30,19 @@ inline intv vload_intv(const size_t v, global const int *from) { return CHI_JOIN
     CHI_UNROLL for (int v = 0; v < TILE_V; v++)
 
 // acc += A B over `steps` of k: A(r, k) is the left operand's element, row k of the right one lies at
-// b + k · b_step. One fma chain an entry, ascending.
-#define PANEL_MULTIPLY(acc, A, b, b_step, steps)                    \
+// b + k · b_step. One fma chain an entry, ascending. The first `vectors` of each row, a constant.
+#define PANEL_MULTIPLY_SOME(acc, A, b, b_step, steps, vectors)      \
     for (uint k = 0; k < (steps); k++) {                            \
-        floatv b_row[TILE_V];                                       \
-        CHI_UNROLL for (int v = 0; v < TILE_V; v++)                 \
+        floatv b_row[vectors];                                      \
+        CHI_UNROLL for (int v = 0; v < (vectors); v++)              \
             b_row[v] = vloadv(v, (b) + (size_t)k * (b_step));       \
         CHI_UNROLL for (int r = 0; r < TILE_M; r++) {               \
-            const floatv a_entry = (floatv)(A(r, k));                  \
-            CHI_UNROLL for (int v = 0; v < TILE_V; v++)             \
-                acc[r][v] = fma(a_entry, b_row[v], acc[r][v]);         \
+            const floatv a_entry = (floatv)(A(r, k));               \
+            CHI_UNROLL for (int v = 0; v < (vectors); v++)          \
+                acc[r][v] = fma(a_entry, b_row[v], acc[r][v]);      \
         }                                                           \
     }
+#define PANEL_MULTIPLY(acc, A, b, b_step, steps) PANEL_MULTIPLY_SOME(acc, A, b, b_step, steps, TILE_V)
 
 // One row of a register tile to and from an array, where single entries must be reached.
 inline void row_to_array(const floatv *row, float *to)

@@ -54,7 +54,7 @@ void similarity_stats(const uint first, const uint n, const uint m, const uint d
                 lanes[at] = power == 2 ? fma(d, d, lanes[at]) : lanes[at] + d;                            \
             }                                                                                             \
         }
-        BLOCK_TILES(xp, yp, dim, ib, j0, hold, COUNT_TILE)
+        BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, COUNT_TILE)
     }
     for (uint i = ib; i < ib_end; i++) {
         sums[(size_t)part * n + i] = lane_tree(lanes[i - ib]);

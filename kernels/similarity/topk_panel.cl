@@ -48,7 +48,7 @@ void similarity_topk(const uint first, const uint n, const uint m, const uint di
                         worst[i] = list_take(lists + (size_t)i * step, columns + (size_t)i * k_best, k_best, row[q], (int)(seen + j0 + q)); \
             }                                                                                               \
         }
-        BLOCK_TILES(xp, yp, dim, ib, j0, hold, RANK_TILE)
+        BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, RANK_TILE)
     }
     for (uint r = 0; parts == 1 && r < ib_end - ib; r++)
         list_finish(lists + (size_t)r * step, columns + (size_t)r * k_best, k_best, METRIC % 2);

@@ -33,6 +33,6 @@ void tiles_exponentials(const uint first, const uint n, const uint m, const uint
             CHI_UNROLL for (int v = 0; v < TILE_V; v++)                                                 \
                 vstorev(SHIFTED ? acc[r][v] : exp_shifted_v(acc[r][v], kappa, shift), v, tile + ((row0) + r - ib) * BLOCK); \
         }
-        BLOCK_TILES(xp, yp, dim, ib, j0, hold, KEEP_TILE)
+        BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, KEEP_TILE)
     }
 }

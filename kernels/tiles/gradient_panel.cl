@@ -134,6 +134,8 @@ inline void put_row(const sink *to, const floatv *chain, const uint row, const u
     }
 }
 
+#define HALF_V ((TILE_V + 1) / 2) // vectors that a last, short panel of features may need at most half of
+
 // rows of the output × all features: chains over `steps` terms. G(r, k) is the left operand, row k of the right one
 // lies in column panels of `right_rows` rows, from row k0.
 #define CHAINS(G, to, row0, rows, right, right_rows, k0, steps)                                          \
@@ -142,7 +144,11 @@ inline void put_row(const sink *to, const floatv *chain, const uint row, const u
             global const float *panel = (right) + ((size_t)(d / TILE_N) * (right_rows) + (k0)) * TILE_N; \
             floatv acc[TILE_M][TILE_V];                                                                  \
             EACH_ENTRY(r, v) acc[r][v] = (floatv)(0.0f);                                                 \
-            PANEL_MULTIPLY(acc, G, panel, TILE_N, steps)                                                 \
+            if (HALF_V < TILE_V && (to)->dim - d <= HALF_V * VEC) {                                      \
+                PANEL_MULTIPLY_SOME(acc, G, panel, TILE_N, steps, HALF_V)                                \
+            } else {                                                                                     \
+                PANEL_MULTIPLY(acc, G, panel, TILE_N, steps)                                             \
+            }                                                                                            \
             CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                                  \
                 if (r0 + r < (rows))                                                                     \
                     put_row(to, acc[r], (row0) + r0 + r, d);                                             \

@@ -45,7 +45,7 @@ void tiles_maxima(const uint first, const uint n, const uint m, const uint dim,
                 columns[(j0 - j_first) / TILE_N * TILE_V + v] = larger(columns[(j0 - j_first) / TILE_N * TILE_V + v], acc[r][v]); \
             }                                                                                             \
         }
-            BLOCK_TILES(xp, yp, dim, ib, j0, hold, MAX_TILE)
+            BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, MAX_TILE)
         }
         for (uint i = ib; i < ib_end; i++) {
             float all[VEC], best = -INFINITY;

@@ -73,7 +73,7 @@ void tiles_pointwise(const uint first, const uint n, const uint m, const uint di
     } else {                                                 \
         CHI_UNROLL SUM_ROWS(acc, row0, false)                \
     }
-        BLOCK_TILES(xp, yp, dim, ib, j0, hold, SUM_TILE)
+        BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, SUM_TILE)
     }
     for (uint i = ib; i < ib_end; i++) {
         row_sums[(size_t)part * n + i] = row_total(lanes + (i - ib) * LANE_V);

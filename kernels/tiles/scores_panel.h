@@ -15,11 +15,11 @@
 #define HOLD(p, r, v) (TILE_K ? ((p) * TILE_M + (r)) * TILE_V + (v) : 0)
 
 // All tiles of the block of rows at ib × the column panel at j0. Where a tile's scores are complete, EPILOGUE(acc, i0)
-// runs, i0 its first row. `hold` keeps unfinished accumulators when the features are walked in blocks of TILE_K.
+// runs, i0 its first row below n. `hold` keeps unfinished accumulators when the features are walked in blocks of TILE_K.
 #define LEFT(r, k) left[(size_t)(k) * TILE_M + (r)]
-#define BLOCK_TILES(xp, yp, dim, ib, j0, hold, EPILOGUE)                                                \
+#define BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, EPILOGUE)                                             \
     for (uint k0 = 0; k0 < (dim); k0 += TILE_K ? TILE_K : (dim))                                        \
-        for (uint p = 0; p < PANELS; p++) {                                                             \
+        for (uint p = 0; p < PANELS && (ib) + p * TILE_M < (n); p++) {                                  \
             const uint steps = TILE_K ? min((uint)TILE_K, (dim)-k0) : (dim);                            \
             global const float *left = (xp) + ((size_t)((ib) / BLOCK * PANELS + p) * (dim) + k0) * TILE_M; \
             global const float *right = (yp) + (size_t)(j0) * (dim) + (size_t)k0 * TILE_N;              \

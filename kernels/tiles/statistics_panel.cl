@@ -118,7 +118,7 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
             CHI_UNROLL for (int v = 0; v < TILE_V; v++)     \
                 SUM_VECTOR(acc[r][v], (i0) + r, v)          \
         }
-            BLOCK_TILES(xp, yp, dim, ib, j0, hold, SUM_TILE)
+            BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, SUM_TILE)
         }
         for (uint i = ib; i < ib_end; i++) {
             row_sums[(size_t)pair.y * n + i] = row_total(row_lanes + (i - ib) * LANE_V);
