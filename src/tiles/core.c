@@ -9,8 +9,8 @@
 #include "../base/clock.h"
 #include "../base/memory.h"
 
-// STEPS_A_GROUP: entries of the tiles of one group; RATE_STEPS: the same where the rate itself is wanted. SLOW_US: a device that takes so long for one tile is asked no more.
-enum { DIM = 64, STEPS_A_GROUP = 1 << 14, RATE_STEPS = 1 << 18, GROUPS_A_UNIT = 8, MOST_TILE = 64, MOST_ITEMS = 256, REPEATS = 3, RATE_REPEATS = 15, SLOW_US = 5000 };
+// STEPS_A_GROUP: entries of the tiles of one group. SLOW_US: a device that takes so long for one tile is asked no more.
+enum { DIM = 64, STEPS_A_GROUP = 1 << 14, GROUPS_A_UNIT = 8, MOST_TILE = 64, MOST_ITEMS = 256, REPEATS = 3, RATE_REPEATS = 9, RATE_US = 2000, MOST_TILES = 1 << 16, SLOW_US = 5000 };
 
 const char *chi__core_file(const char *stem, const chi__tile *tile, char *to)
 {
@@ -27,7 +27,7 @@ chi_status chi__core_tile(chi_device *dev, chi__family family, size_t dim, const
 typedef struct trial {
     chi_device *dev;
     chi_buffer *x, *y, *out; // zeros
-    size_t groups, steps;
+    size_t groups;
 } trial;
 
 static chi_status run(const trial *t, const chi__tile *tile, chi__kernel *kernel, size_t groups, size_t tiles, double *us)
@@ -45,7 +45,7 @@ static chi_status run(const trial *t, const chi__tile *tile, chi__kernel *kernel
 // Nanoseconds a multiply-add, at best of a few runs.
 static chi_status time_tile(const trial *t, const chi__tile *tile, double *ns)
 {
-    const size_t tiles = t->steps / (tile->tile_m * tile->tile_n);
+    const size_t tiles = STEPS_A_GROUP / (tile->tile_m * tile->tile_n);
     chi__kernel *kernel;
     char defines[160], file[64];
     double us = 0.0, best = 0.0;
@@ -53,7 +53,7 @@ static chi_status time_tile(const trial *t, const chi__tile *tile, double *ns)
     CHI_TRY(run(t, tile, kernel, 1, 1, &us)); // drivers compile at the first launch
     CHI_TRY(run(t, tile, kernel, 1, 1, &us));
     *ns = us * 1e3 / (DIM * tile->tile_m * tile->tile_n);
-    for (int r = 0; r < (t->steps == RATE_STEPS ? RATE_REPEATS : REPEATS) && (us < SLOW_US || r > 0); r++) {
+    for (int r = 0; r < REPEATS && (us < SLOW_US || r > 0); r++) {
         CHI_TRY(run(t, tile, kernel, t->groups, tiles, &us));
         best = r == 0 || us < best ? us : best;
         *ns = best * 1e3 / ((double)t->groups * (double)tiles * DIM * tile->tile_m * tile->tile_n);
@@ -69,10 +69,10 @@ static chi_status time_core(const trial *t, chi_core core, double *ns)
     return time_tile(t, &tile, ns);
 }
 
-static chi_status open_trial(chi_device *dev, size_t steps, trial *t)
+static chi_status open_trial(chi_device *dev, trial *t)
 {
     const size_t units = chi__device_info(dev)->units;
-    *t = (trial){ .dev = dev, .groups = GROUPS_A_UNIT * (units ? units : 1), .steps = steps };
+    *t = (trial){ .dev = dev, .groups = GROUPS_A_UNIT * (units ? units : 1) };
     CHI_TRY(chi_buffer_create(dev, 4ull * DIM * MOST_TILE, &t->x));
     CHI_TRY(chi_buffer_create(dev, 4ull * DIM * MOST_TILE, &t->y));
     return chi_buffer_create(dev, 4ull * t->groups * MOST_ITEMS, &t->out);
@@ -97,7 +97,7 @@ chi_status chi__core_measure(chi_device *dev, double *panel_ns, double *group_ns
 {
     trial t;
     *group_ns = 0.0;
-    chi_status st = open_trial(dev, STEPS_A_GROUP, &t);
+    chi_status st = open_trial(dev, &t);
     if (st == CHI_OK)
         st = time_core(&t, CHI_CORE_PANEL, panel_ns);
     if (st == CHI_OK && !is_near_the_limit(chi__device_info(dev), *panel_ns))
@@ -106,14 +106,31 @@ chi_status chi__core_measure(chi_device *dev, double *panel_ns, double *group_ns
     return st;
 }
 
+// Seconds a multiply-add, out of runs long enough that their launch does not count.
+static chi_status time_rate(const trial *t, const chi__tile *tile, double *seconds)
+{
+    chi__kernel *kernel;
+    char defines[160], file[64];
+    double us = 0.0, best = 0.0;
+    size_t tiles = 1;
+    CHI_TRY(chi__kernel_get(t->dev, chi__core_file("tiles/trial", tile, file), "tiles_trial", chi__tile_defines(tile, defines), &kernel));
+    CHI_TRY(run(t, tile, kernel, t->groups, tiles, &us)); // drivers compile at the first launch
+    for (us = 0.0; us < RATE_US && tiles < MOST_TILES; tiles *= 4)
+        CHI_TRY(run(t, tile, kernel, t->groups, 4 * tiles, &us));
+    for (int r = 0; r < RATE_REPEATS; r++) {
+        best = r == 0 || us < best ? us : best;
+        CHI_TRY(run(t, tile, kernel, t->groups, tiles, &us));
+    }
+    *seconds = best * 1e-6 / ((double)t->groups * (double)tiles * DIM * tile->tile_m * tile->tile_n);
+    return CHI_OK;
+}
+
 chi_status chi__core_rate(chi_device *dev, const chi__tile *tile, double *seconds)
 {
-    double ns = 0.0;
     trial t;
-    chi_status st = open_trial(dev, RATE_STEPS, &t);
+    chi_status st = open_trial(dev, &t);
     if (st == CHI_OK)
-        st = time_tile(&t, tile, &ns);
+        st = time_rate(&t, tile, seconds);
     close_trial(&t);
-    *seconds = ns * 1e-9;
     return st;
 }
