@@ -8,7 +8,8 @@
 
 #include "../base/memory.h"
 
-enum { PANEL_GROUP_ROWS = 32 }; // rows of dX a group owns while a panel is walked: spread among many dY groups
+// Rows of dX a group owns while a panel is walked: spread among many dY groups. Planned flop for an entry weighed.
+enum { PANEL_GROUP_ROWS = 32, WEIGH_FLOP = 64 };
 
 // ---- kernels -----------------------------------------------------------------------------------------
 static chi_status get(chi__passes *p, const char *stem, const char *name, const char *extra, chi__kernel **out)
@@ -25,6 +26,10 @@ static chi_status get_gradient(chi__passes *p)
     char tile[160], file[64], defines[400];
     snprintf(defines, sizeof defines, "%s SYMMETRIC=%d SHIFTED=%d WEIGHTS=%d", chi__tile_defines(p->tile, tile),
              p->pairs.symmetric, p->pairs.shifted, p->pairs.weights);
+    if (p->weighed) {
+        CHI_TRY(chi__kernel_get(p->dev, "tiles/weights_group.cl", "tiles_weights", defines, &p->weigh));
+        snprintf(defines, sizeof defines, "%s SYMMETRIC=%d SHIFTED=0 WEIGHTS=%d", chi__tile_defines(p->tile, tile), p->pairs.symmetric, CHI__WEIGHTS_KEPT);
+    }
     return chi__kernel_get(p->dev, chi__core_file("tiles/gradient", p->tile, file), "tiles_gradient", defines, &p->gradient);
 }
 
@@ -106,6 +111,20 @@ chi_status chi__passes_forward(chi__passes *p, const chi__operand *x, const chi_
 }
 
 // ---- backward ----------------------------------------------------------------------------------------
+// G over the tiles of rows from superblock s0 up to `end` and of superblocks w0 … w1 − 1 of columns.
+static chi_status run_weights(chi__passes *p, size_t s0, size_t end, size_t w0, size_t w1, int partner, const chi_buffer *tiles)
+{
+    const chi__pairs *pairs = &p->pairs;
+    const size_t sb = chi__superblock(pairs->m), last = w1 * sb < pairs->m ? w1 * sb : pairs->m, block = p->tile->block;
+    const size_t groups = chi__div_up(end - s0 * chi__superblock(pairs->n), block) * chi__div_up(last - w0 * sb, block);
+    const chi_buffer *b = pairs->symmetric ? p->a : p->b, *col_shift = p->col_shift ? p->col_shift : p->row_shift;
+    return chi__run_groups(p->dev, &(chi__launch){
+        .kernel = p->weigh, .local = { p->tile->wg_n, p->tile->wg_m },
+        .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(s0), U32(w0), U32(w1), I32(partner), BUF(p->scalars), BUF(tiles),
+                  BUF(p->a), BUF(b), BUF(p->w), BUF(p->positive), BUF(p->row_shift), BUF(col_shift), BUF(p->labels) },
+    }, groups, (double)WEIGH_FLOP * (double)groups * (double)block * (double)block);
+}
+
 // What the tiles of superblocks s0 … s1 − 1 of rows and w0 … w1 − 1 of columns add to the gradients.
 static chi_status run_gradient(chi__passes *p, const chi__walk *walk, size_t s0, size_t s1, size_t w0, size_t w1,
                                size_t group_rows, const chi_buffer *tiles)
@@ -119,6 +138,8 @@ static chi_status run_gradient(chi__passes *p, const chi__walk *walk, size_t s0,
     const chi_buffer *b = pairs->symmetric ? p->a : p->b, *col_shift = p->col_shift ? p->col_shift : p->row_shift;
     const chi__operand *own = walk->own ? walk->own : walk->y;
     const double part = (double)(end - first) / (double)pairs->n * (double)(w1 - w0) / (double)p->row_parts;
+    if (p->weighed)
+        CHI_TRY(run_weights(p, s0, end, w0, w1, partner, tiles));
     return chi__run_groups(p->dev, &(chi__launch){
         .kernel = p->gradient, .local = { p->tile->wg_n, p->tile->wg_m },
         .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), U32(s0), U32(s1), U32(w0), U32(w1), U32(x_groups),

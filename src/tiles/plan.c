@@ -7,6 +7,7 @@
 // Tiles that are used up at once should stay in a CPU's last cache; a window or panel is as large as that allows.
 static const uint64_t STREAM_BYTES = 8u << 20;
 // Multiply-adds that a pair's epilogue takes as long as: one exponential and its sums; the weight of one kept tile's entry.
+enum { WIDE = 16 };
 static const double SUMS_WORK = 24.0, POINTWISE_WORK = 56.0, WEIGHT_WORK = 8.0;
 
 static uint64_t kept_bytes(const chi__tile *tile, size_t rows, size_t columns)
@@ -51,6 +52,15 @@ static void choose_scheme(chi__passes *p, uint64_t keep_bytes)
     p->kept_rows = p->kept_rows > n ? n : p->kept_rows;
 }
 
+// The group core forms G anew for every TILE_N features; with a shift a row that is an exponential each time. Arithmetic, not
+// measured: writing and reading an entry once more is worth about WIDE of the plain weights.
+static bool weighs(const chi__passes *p)
+{
+    const size_t times = chi__div_up(p->pairs.dim, p->tile->tile_n);
+    const bool formed = p->pairs.weights == CHI__WEIGHTS_BOTH || p->pairs.weights == CHI__WEIGHTS_LABELS;
+    return p->scheme == CHI__SCHEME_KEPT && p->tile->core == CHI_CORE_GROUP && formed && times >= (p->pairs.shifted ? 2 : WIDE);
+}
+
 void chi__passes_plan(chi_device *dev, const chi__tile *tile, const chi__pairs *pairs, uint64_t keep_bytes, chi__needs *needs,
                       chi__passes *out)
 {
@@ -61,6 +71,7 @@ void chi__passes_plan(chi_device *dev, const chi__tile *tile, const chi__pairs *
     p->row_parts = chi__div_up(pairs->m, chi__superblock(pairs->m));
     p->col_parts = chi__div_up(pairs->n, chi__superblock(pairs->n));
     choose_scheme(p, keep_bytes);
+    p->weighed = weighs(p);
     chi__need(needs, "", "scalars", 64, true, &p->scalars);
     chi__need(needs, "", "row sums", 4ull * p->row_parts * pairs->n, false, &p->row_sums);
     chi__need(needs, "", "scores of positives", 4 * n, true, &p->scores);

@@ -105,12 +105,13 @@ typedef struct chi__passes {
     size_t row_parts, col_parts;      // superblocks of m, of n
     size_t kept_rows, panel_rows;     // KEPT; rows of one panel computed again, or of PANELS
     size_t window;                    // WINDOWS: columns
+    bool weighed;                     // G is written over kept tiles before it is multiplied
     chi_buffer *scalars;              // κ, scale, weight · scale, weight, bias
     chi_buffer *row_sums, *col_sums, *row_scores, *row_shift, *col_shift;
     chi_buffer *scores;               // [n] s of single positives
     chi_buffer *kept, *panel;
     chi_buffer *a, *b, *w, *q, *positive, *labels; // coefficients of the gradient, written by a row function
-    chi__kernel *maxima, *shifts, *statistics, *exponentials, *gradient;
+    chi__kernel *maxima, *shifts, *statistics, *exponentials, *weigh, *gradient;
 } chi__passes;
 
 // plan fills *out, whose place must not change any more, and lists its buffers; keep_bytes: how much more than the least
