@@ -68,10 +68,12 @@ static void set_free(set *s)
     free(s->bytes), free(s->got), free(s->want);
 }
 
+static bool zeros_alike; // the device is known to lose signs of zeros
+
 static void same_bits(const float *got, const float *want, size_t count, const char *what, size_t which)
 {
     for (size_t i = 0; i < count; i++)
-        if (memcmp(got + i, want + i, sizeof *got) != 0)
+        if (memcmp(got + i, want + i, sizeof *got) != 0 && !(zeros_alike && got[i] == 0.0f && want[i] == 0.0f))
             fail_msg("%s %zu: element %zu is %a, the reference has %a", what, which, i, (double)got[i], (double)want[i]);
 }
 
@@ -374,8 +376,12 @@ static void quiet(void *user, chi_log_level level, const char *sentence) { (void
 
 static int open_core(void **state, chi_core core)
 {
+    chi_device_info info;
     (void)state;
-    return chi_device_open(&(chi_device_options){ .core = core, .log = { .write = quiet } }, &dev) == CHI_OK ? 0 : -1;
+    if (chi_device_open(&(chi_device_options){ .core = core, .log = { .write = quiet } }, &dev) != CHI_OK || chi_device_describe(dev, &info) != CHI_OK)
+        return -1;
+    zeros_alike = info.loses_zero_signs;
+    return 0;
 }
 
 static int open_panel(void **state) { return open_core(state, CHI_CORE_PANEL); }
@@ -402,7 +408,13 @@ int main(void)
     const struct CMUnitTest draws[] = {
         cmocka_unit_test(offsets_and_flips), cmocka_unit_test(boxes), cmocka_unit_test(factors), cmocka_unit_test(windows),
     };
-    int failed = cmocka_run_group_tests_name("panel", device, open_panel, shut);
+    int failed = 0;
+    if (chi_device_open(&(chi_device_options){ .core = CHI_CORE_PANEL }, &dev) == CHI_ERR_UNSUPPORTED) {
+        printf("%s\n[  SKIPPED ] panel\n", chi_error_text());
+    } else {
+        chi_device_close(&dev);
+        failed += cmocka_run_group_tests_name("panel", device, open_panel, shut);
+    }
     failed += cmocka_run_group_tests_name("group", device, open_group, shut);
     return failed + cmocka_run_group_tests_name("draws", draws, NULL, NULL);
 }

@@ -230,8 +230,9 @@ static void refusals(chi_device *dev)
 
 int main(void)
 {
-    static const char *const tiles[] = { "p8x32v16", "g32x32k16" };
-    for (int t = 0; t < 2; t++) {
+    static const char *tiles[] = { "p8x32v16", "g32x32k16" };
+    const size_t count = test_tiles(tiles, sizeof tiles / sizeof *tiles);
+    for (size_t t = 0; t < count; t++) {
         chi_device *dev = NULL;
         if (chi_device_open(&(chi_device_options){ .tile = tiles[t], .log = { ignore, NULL } }, &dev) != CHI_OK) {
             printf("%s\n", chi_error_text());

@@ -13,10 +13,10 @@ static const char *state_of(const chi_device_info *d)
 
 static json_t *as_json(const chi_device_info *d)
 {
-    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:b}", "index", (json_int_t)d->index, "selector", d->selector,
+    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:b, s:b}", "index", (json_int_t)d->index, "selector", d->selector,
                      "name", d->name, "vendor", d->vendor, "platform", d->platform, "driver", d->driver, "type", d->type, "units", (json_int_t)d->units,
                      "memory_bytes", (json_int_t)d->memory_bytes, "max_alloc_bytes", (json_int_t)d->max_alloc_bytes, "local_bytes", (json_int_t)d->local_bytes,
-                     "status", state_of(d), "reason", d->reason, "flushes_subnormals", d->flushes_subnormals, "default", d->is_default);
+                     "status", state_of(d), "reason", d->reason, "flushes_subnormals", d->flushes_subnormals, "loses_zero_signs", d->loses_zero_signs, "default", d->is_default);
 }
 
 int command_devices(int argc, char **argv)
@@ -37,9 +37,9 @@ int command_devices(int argc, char **argv)
         if (t.json)
             json_array_append_new(all, as_json(d));
         else
-            printf("%s #%zu %s\n    %s, %u units, %.1f GiB, %s, driver %s, %s%s%s%s\n    --device '%s'\n", d->is_default ? "*" : " ", d->index, d->name, d->type, d->units,
+            printf("%s #%zu %s\n    %s, %u units, %.1f GiB, %s, driver %s, %s%s%s%s%s\n    --device '%s'\n", d->is_default ? "*" : " ", d->index, d->name, d->type, d->units,
                    (double)d->memory_bytes / 1073741824.0, d->platform, d->driver, state_of(d), *d->reason ? ": " : "", d->reason,
-                   d->flushes_subnormals ? ", flushes subnormals" : "", d->selector);
+                   d->flushes_subnormals ? ", flushes subnormals" : "", d->loses_zero_signs ? ", loses signs of zeros" : "", d->selector);
     }
     if (t.json) {
         json_dumpf(all, stdout, JSON_INDENT(2));

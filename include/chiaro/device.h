@@ -70,6 +70,7 @@ typedef struct chi_device_info {
     bool local_is_global;   // local memory is ordinary memory (CPUs)
     bool unified;           // shares the host's memory
     bool flushes_subnormals;
+    bool loses_zero_signs;  // its compiler takes −0 for +0: zeros are right, their signs are not
     chi_device_state state;
     char reason[256];       // "" when ok
     bool is_default;        // what "auto" opens

@@ -72,9 +72,14 @@ static chi_status set_up(chi_device *dev, const chi_device_options *o)
     dev->core = o->core;
     if (o->core < CHI_CORE_AUTO || o->core > CHI_CORE_GROUP || o->numerics < CHI_NUMERICS_EXACT || o->numerics > CHI_NUMERICS_FAST)
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "device: core %d or numerics %d is none of those in device.h", (int)o->core, (int)o->numerics);
+    const char *no_panel = chi__about_why(&dev->info, CHI__ABOUT_NO_PANEL);
+    if (no_panel && o->core == CHI_CORE_AUTO && !(o->tile && o->tile[0]))
+        dev->core = CHI_CORE_GROUP;
     if (!chi__tile_choice(&dev->core, o->tile && o->tile[0] ? o->tile : NULL, &dev->info, dev->tile))
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "device: there is no tile \"%s\"%s", o->tile,
                          o->core == CHI_CORE_PANEL ? " of the panel core" : o->core == CHI_CORE_GROUP ? " of the group core" : "");
+    if (no_panel && dev->core == CHI_CORE_PANEL)
+        return chi__fail(NULL, CHI_ERR_UNSUPPORTED, "device: the panel core is not used on %s: %s", dev->info.name, no_panel);
     dev->numerics = o->numerics;
     dev->budget = default_budget(&dev->info);
     chi__fingerprint(&dev->info, dev->fingerprint, sizeof dev->fingerprint);
@@ -91,7 +96,7 @@ static void choose_core(chi_device *dev, const chi_device_options *o)
     static const char notes[] = "core.notes";
     char note[200];
     double panel_ns = 0.0, group_ns = 0.0;
-    if (o->core != CHI_CORE_AUTO || (o->tile && o->tile[0]))
+    if (o->core != CHI_CORE_AUTO || (o->tile && o->tile[0]) || chi__about_has(&dev->info, CHI__ABOUT_NO_PANEL))
         return;
     if (chi__note_read(o->cache_dir, notes, &dev->info, note, sizeof note) && (strncmp(note, "panel ", 6) == 0 || strncmp(note, "group ", 6) == 0)) {
         dev->core = note[0] == 'p' ? CHI_CORE_PANEL : CHI_CORE_GROUP;
