@@ -7,10 +7,12 @@ Needs CHIARO_PROGRAM. Ends with "N passed, N failed, N skipped". Times are not j
 import json
 import math
 import os
+import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 PROGRAM = os.environ["CHIARO_PROGRAM"]
 FIELDS = ["problem", "device", "driver", "core", "tile", "numerics", "reps", "ms_min", "ms_median", "gflops", "gflops_executed",
@@ -228,6 +230,25 @@ def devices():
     check(status == 3 and not got, "no device at all", err)
 
 
+def crash():
+    """A device's process that goes away takes no other with it, and is there again for the next problem."""
+    run = subprocess.Popen([PROGRAM, "bench", "gemm:512x512x64", "clip:20x20x9", "--devices", "#0,#0", "--reps", "2000", "--json"],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    path, children = f"/proc/{run.pid}/task/{run.pid}/children", []
+    for _ in range(600):
+        time.sleep(0.1)
+        with open(path, encoding="utf-8") as file:
+            children = file.read().split()
+        if len(children) == 2 and time.sleep(1) is None:
+            break
+    if len(children) == 2:
+        os.kill(int(children[1]), signal.SIGKILL)
+    out, err = run.communicate(timeout=300)
+    got = [json.loads(line) for line in out.splitlines()]
+    check(run.returncode == 1 and len(got) == 4 and "signal 9" in got[1].get("error", "") and "signal 9" in err, "a device whose process ends", out[-2000:] + err)
+    check(len(got) == 4 and all(len(got[i].get("times_ms", [])) == 2000 for i in (0, 2, 3)), "the others' turns go on", err)
+
+
 def earlier(path, times, **changes):
     r = {"problem": "clip:64x64x16", "device": "Chip", "driver": "1", "core": "panel", "tile": "t", "numerics": "exact", "threads": 2, "scheme": "kept",
          "ms_min": min(times), "ms_median": sorted(times)[len(times) // 2], "times_ms": times}
@@ -280,5 +301,6 @@ with tempfile.TemporaryDirectory() as temporary:
     sets(temporary)
     compare(temporary)
 devices()
+crash()
 print(f"{passed} passed, {failed} failed, {skipped} skipped")
 sys.exit(1 if failed else 0)

@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench.c: `chiaro bench`: problems timed on devices that take turns. Words: bench_word.c; data and runs: bench_problem.c;
-// sets: bench_set.c; what differs: bench_compare.c; output: bench_report.c.
+// devices: bench_lane.c; sets: bench_set.c; what differs: bench_compare.c; output: bench_report.c.
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
 
 enum { LANES = 8, WORDS = 64 };
-
-// One device. Its tool differs from the others' in the selector alone.
-typedef struct lane {
-    tool tool;
-    chi_device *dev;
-    chi_device_info info;
-    bench_peak peak;
-    char error[512]; // why it is left out
-} lane;
 
 typedef struct bench {
     tool tool;
@@ -36,7 +27,7 @@ static int parse(bench *b, int argc, char **argv, size_t *given)
         { "set", "NAMES", "problems of these sets (a comma list) instead of, or after, PROBLEM", &b->sets, NULL },
         { "problems", "FILE", "sets of this file instead of the built-in ones; without --set all of them", &b->problems, NULL },
         { "list", NULL, "print the sets", NULL, &b->list },
-        { "devices", "A,B,…", "selectors: these devices take turns, with ratios to the first", &b->devices, NULL },
+        { "devices", "A,B,…", "selectors: these devices take turns, each in a process of its own, with ratios to the first", &b->devices, NULL },
         { "compare", "FILE", "beside the JSON lines of an earlier run", &b->compare, NULL },
         { "with", "FILE", "with --compare: take the later figures from this file, measure nothing", &b->with, NULL },
         { "peak", NULL, "measure each device's own peaks: fraction of the FMA peak, place under the roofline", NULL, &b->peak },
@@ -119,160 +110,71 @@ static int collect(bench *b, size_t given)
     return result;
 }
 
+static void complain(const bench *b, const char *selector, const char *sentence)
+{
+    if (b->lanes > 1)
+        fprintf(stderr, "chiaro: %s: %s\n", selector, sentence);
+    else
+        fprintf(stderr, "chiaro: %s\n", sentence);
+}
+
 // A device that does not open leaves the others running; alone it ends the command.
 static int open_lanes(bench *b)
 {
     int result = TOOL_DONE;
     size_t open = 0;
+    bool measure = b->peak;
+    for (size_t i = 0; i < b->words.count; i++)
+        measure = measure || strcmp(b->words.words[i], "peak") == 0;
     for (size_t d = 0; d < b->lanes; d++) {
         lane *l = &b->lane[d];
-        l->tool.options.log.user = &l->tool;
-        l->tool.profile = b->profile;
-        const int opened = tool_open(&l->tool, &l->dev);
-        if (opened == TOOL_DONE && chi_device_describe(l->dev, &l->info) == CHI_OK) {
-            open++;
-            continue;
-        }
-        snprintf(l->error, sizeof l->error, "%s", chi_error_text());
-        result = opened;
+        l->provider = b->provider;
+        l->dump = b->dump;
+        l->predict = b->predict;
+        l->hash = b->hash;
+        l->profile = b->profile;
+        l->measure = measure;
+        l->reps = b->reps;
+        const int status = lane_open(l, b->lanes > 1);
+        if (status != TOOL_DONE)
+            complain(b, l->tool.device, l->error);
+        result = status != TOOL_DONE ? status : result;
+        open += status == TOOL_DONE;
     }
     return open ? TOOL_DONE : result;
 }
 
-static void fill(const bench *b, const lane *l, const char *word, figure *f)
-{
-    snprintf(f->word, sizeof f->word, "%s", word);
-    f->selector = l->tool.device;
-    if (!l->dev) {
-        snprintf(f->error, sizeof f->error, "%s", l->error);
-        return;
-    }
-    snprintf(f->device, sizeof f->device, "%s", l->info.name);
-    snprintf(f->driver, sizeof f->driver, "%s", l->info.driver);
-    snprintf(f->core, sizeof f->core, "%s", chi_device_core(l->dev) == CHI_CORE_PANEL ? "panel" : "group");
-    snprintf(f->tile, sizeof f->tile, "%s", chi_device_tile(l->dev));
-    snprintf(f->numerics, sizeof f->numerics, "%s", b->tool.options.numerics == CHI_NUMERICS_FAST ? "fast" : "exact");
-    f->threads = l->info.units;
-}
-
-// The sentence of a failure, kept and printed.
-static void fail(const bench *b, figure *f, chi_status st)
-{
-    snprintf(f->error, sizeof f->error, "%s", *chi_error_text() ? chi_error_text() : chi_status_text(st));
-    if (b->lanes > 1)
-        fprintf(stderr, "chiaro: %s: %s\n", f->selector, f->error);
-    else
-        tool_fail(st);
-}
-
-static chi_status run_once(problem *p, double *ms, double *cpu_ms)
-{
-    const double start = tool_seconds(), cpu_start = tool_cpu_seconds();
-    chi_status st = problem_run(p);
-    if (st == CHI_OK)
-        st = chi_device_finish(p->dev);
-    *ms = (tool_seconds() - start) * 1e3;
-    *cpu_ms = (tool_cpu_seconds() - cpu_start) * 1e3;
-    return st;
-}
-
-// What the device's clock says of the last repetition; repetition 0 only sets the totals.
-static chi_status profile(chi_device *dev, figure *f, uint64_t repetition)
-{
-    chi_kernel_time times[FIGURE_KERNELS];
-    size_t count = 0;
-    const chi_status st = chi_device_kernel_times(dev, times, FIGURE_KERNELS, &count);
-    for (size_t i = 0; st == CHI_OK && i < count && i < FIGURE_KERNELS; i++) {
-        size_t at = 0;
-        while (at < f->kernel_count && strcmp(f->kernels[at].name, times[i].name) != 0)
-            at++;
-        if (at == FIGURE_KERNELS)
-            continue;
-        figure_kernel *k = &f->kernels[at];
-        if (at == f->kernel_count) {
-            f->kernel_count++;
-            memcpy(k->name, times[i].name, sizeof k->name);
-        }
-        const double us = times[i].total_us - k->total_us;
-        k->us = repetition <= 1 || us < k->us ? us : k->us;
-        k->launches = times[i].launches - k->total_launches;
-        k->total_us = times[i].total_us;
-        k->total_launches = times[i].launches;
-    }
-    return st;
-}
-
 // Repetition by repetition, every device in turn, the first of them a different one each time; the first is not counted.
-static void take_turns(const bench *b, problem *problems, figure *figures)
+static void take_turns(bench *b, figure *figures)
 {
     for (uint64_t r = 0; r <= b->reps; r++)
         for (size_t i = 0; i < b->lanes; i++) {
             const size_t d = (i + r) % b->lanes;
-            figure *f = &figures[d];
-            double ms = 0.0, cpu_ms = 0.0;
-            if (*f->error)
-                continue;
-            chi_status st = run_once(&problems[d], &ms, &cpu_ms);
-            if (st == CHI_OK && b->profile)
-                st = profile(problems[d].dev, f, r);
-            if (st != CHI_OK)
-                fail(b, f, st);
-            if (st != CHI_OK || r == 0)
-                continue;
-            f->cpu = f->reps == 0 || cpu_ms < f->cpu ? cpu_ms : f->cpu;
-            f->times[f->reps++] = ms;
+            if (!*figures[d].error)
+                lane_run(&b->lane[d], &figures[d], r);
         }
-}
-
-static void sum_up(const bench *b, problem *p, figure *f)
-{
-    static const char *const kernels[PROBLEM_KINDS] = { [GEMM] = "core", [STATS] = "core", [LOGSUMEXP] = "logsumexp", [TOPK] = "topk", [CONV] = "conv" };
-    if (p->kind != TRAIN_STEP) // which has tiles of several kernels
-        snprintf(f->tile, sizeof f->tile, "%s", chi_tune_tile(p->dev, kernels[p->kind] ? kernels[p->kind] : "loss", (size_t)p->number[p->kind == CONV ? 1 : 2]));
-    figure_sum_up(f);
-    chi_device_memory(p->dev, NULL, &f->peak_bytes);
-    f->flop_minimum = p->flop_minimum;
-    f->flop = p->flop;
-    f->bytes = p->bytes;
-    f->predicted = 1e3 * p->predicted;
-    snprintf(f->scheme, sizeof f->scheme, "%s", p->scheme);
-    const chi_status st = b->hash || b->dump ? problem_results(p, b->dump) : CHI_OK;
-    snprintf(f->hash, sizeof f->hash, "%016llx", (unsigned long long)p->hash);
-    if (st != CHI_OK)
-        fail(b, f, st);
 }
 
 static int run_problem(bench *b, bench_report *r, const char *word)
 {
-    problem problems[LANES] = { 0 };
     figure figures[LANES] = { 0 };
     bench_peak peaks[LANES] = { 0 };
     int result = TOOL_DONE;
     for (size_t d = 0; d < b->lanes; d++) {
-        problem *p = &problems[d];
-        figure *f = &figures[d];
-        fill(b, &b->lane[d], word, f);
-        peaks[d] = b->lane[d].peak;
-        *p = (problem){ .word = f->word, .dev = b->lane[d].dev, .provider = b->provider, .predict = b->predict };
-        if (*f->error)
-            continue;
-        chi_device_reset_peak(p->dev);
-        f->times = calloc(b->reps, sizeof *f->times);
-        f->kernels = calloc(FIGURE_KERNELS, sizeof *f->kernels);
-        chi_status st = f->times && f->kernels && problem_read(p) == TOOL_DONE ? CHI_OK : CHI_ERR_MEMORY;
-        if (st == CHI_OK)
-            st = problem_create(p);
-        if (st != CHI_OK)
-            fail(b, f, st);
+        lane_create(&b->lane[d], word, &figures[d]);
+        peaks[d] = b->peak ? b->lane[d].peak : (bench_peak){ 0 };
     }
-    take_turns(b, problems, figures);
-    for (size_t d = 0; d < b->lanes; d++)
-        if (!*figures[d].error)
-            sum_up(b, &problems[d], &figures[d]);
+    take_turns(b, figures);
+    for (size_t d = 0; d < b->lanes; d++) {
+        figure *f = &figures[d];
+        if (!*f->error)
+            lane_end(&b->lane[d], f);
+        if (*f->error && (b->lane[d].status == TOOL_DONE || b->lane[d].lost)) // a device that never was there has been named
+            complain(b, f->selector, f->error);
+    }
     report_figures(r, figures, peaks);
     for (size_t d = 0; d < b->lanes; d++) {
         result = *figures[d].error ? TOOL_FAILED : result;
-        problem_destroy(&problems[d]);
         figure_free(&figures[d]);
     }
     return result;
@@ -283,51 +185,19 @@ static int run_peak(bench *b)
     int result = TOOL_DONE;
     for (size_t d = 0; d < b->lanes; d++) {
         figure f = { 0 };
-        chi_device_peak peak;
-        fill(b, &b->lane[d], "peak", &f);
-        const chi_status st = b->lane[d].dev ? chi_device_measure_peak(b->lane[d].dev, &peak) : CHI_ERR_NO_DEVICE;
-        if (st == CHI_OK)
-            report_peak(&f, &peak, b->tool.json);
-        else if (b->lane[d].dev)
-            tool_fail(st);
-        result = st == CHI_OK ? result : TOOL_FAILED;
+        lane_name(&b->lane[d], "peak", &f);
+        if (b->lane[d].status == TOOL_DONE)
+            report_peak(&f, &b->lane[d].peak.is, b->tool.json);
+        else
+            result = TOOL_FAILED;
     }
     return result;
-}
-
-// On a handle of its own where memory is bounded: the bound is on the problem, not on what the copy is measured with.
-static chi_status measure_peak(lane *l)
-{
-    if (!l->tool.options.memory_bytes)
-        return chi_device_measure_peak(l->dev, &l->peak.is);
-    chi_device_options options = l->tool.options;
-    chi_device *dev = NULL;
-    options.memory_bytes = 0;
-    chi_status st = chi_device_open(&options, &dev);
-    if (st == CHI_OK)
-        st = chi_device_measure_peak(dev, &l->peak.is);
-    chi_device_close(&dev);
-    return st;
-}
-
-static int measure_peaks(bench *b)
-{
-    for (size_t d = 0; b->peak && d < b->lanes; d++) {
-        lane *l = &b->lane[d];
-        const chi_status st = l->dev ? measure_peak(l) : CHI_ERR_NO_DEVICE;
-        l->peak.measured = st == CHI_OK;
-        if (l->dev && st != CHI_OK)
-            return tool_fail(st);
-    }
-    return TOOL_DONE;
 }
 
 static int run_all(bench *b)
 {
     bench_report r = { .json = b->tool.json, .table = b->words.count * b->lanes > 1, .hash = b->hash, .devices = b->lanes, .earlier = b->compare ? &b->earlier : NULL };
     int result = open_lanes(b);
-    if (result == TOOL_DONE)
-        result = measure_peaks(b);
     if (result != TOOL_DONE)
         return result;
     for (size_t i = 0; i < b->words.count; i++) {
@@ -371,7 +241,7 @@ int command_bench(int argc, char **argv)
     if (result == TOOL_DONE)
         result = b.with ? run_files(&b) : run_all(&b);
     for (size_t d = 0; d < b.lanes; d++)
-        chi_device_close(&b.lane[d].dev);
+        lane_close(&b.lane[d]);
     words_free(&b.words);
     figures_free(&b.earlier);
     figures_free(&b.later);

@@ -94,6 +94,31 @@ typedef struct figure {
 void figure_sum_up(figure *f); // best and median of its times
 void figure_free(figure *f);
 
+// ---- devices: bench_lane.c -------------------------------------------------------------------------------
+typedef struct lane {
+    tool tool;                   // the command's options with this lane's selector
+    const char *provider, *dump; // what is asked of every problem
+    bool predict, hash, profile, measure; // measure: the device's peaks, when it is opened
+    uint64_t reps;
+    int status;                  // TOOL_DONE while the device is there; else error says why not
+    char error[512], core[8], tile[64];
+    chi_device_info info;
+    bench_peak peak;
+    chi_device *dev;             // of this process
+    problem problem;
+    bool apart, lost;            // in a process of its own; which went away during a problem
+    long process;
+    int to, from;
+} lane;
+
+int lane_open(lane *l, bool apart); // the exit status, l->status
+// One problem: created, run by repetitions (0 is not counted), summed up. f->error says what went wrong.
+void lane_create(lane *l, const char *word, figure *f);
+void lane_run(lane *l, figure *f, uint64_t repetition);
+void lane_end(lane *l, figure *f);
+void lane_name(const lane *l, const char *word, figure *f); // who and where, into f
+void lane_close(lane *l);
+
 // Two figures: time of the second over time of the first, with an interval of 95 %.
 typedef struct comparison {
     double median, best, low, high; // low 0: too few repetitions for an interval
