@@ -89,6 +89,8 @@ chi_status chi__discover(chi_device_info **infos, chi__found **found, size_t *co
 // ---- source.c, kernel.c
 // Text of kernels/<file>, includes resolved; freed with chi__free.
 chi_status chi__source_get(chi_device *dev, const char *file, char **out);
+// What a compiler is given, to the folder that CHIARO_KERNEL_DUMP names, file, defines and options in a comment above it.
+chi_status chi__source_dump(chi_device *dev, const char *file, const char *defines, const char *options, const char *text);
 void chi__kernels_free(chi_device *dev);
 
 // ---- queue.c

@@ -131,12 +131,12 @@ static chi_status build(chi_device *dev, const char *file, const char *defines, 
     char *text;
     chi__text key = { 0 };
     CHI_TRY(full_source(dev, file, defines, &text));
+    chi_status st = chi__source_dump(dev, file, defines, build_options, text);
     chi__text_add(&key, "chiaro %s | %s | %s | %s | %zu bytes, %016" PRIx64, chi_version(), dev->fingerprint, build_options, file,
                   strlen(text), chi__hash(CHI__HASH_START, text, strlen(text)));
-    chi_status st = CHI_OK;
-    if (key.failed) {
+    if (st == CHI_OK && key.failed) {
         st = chi__fail(dev, CHI_ERR_MEMORY, "kernels/%s: no memory for its key", file);
-    } else if (!from_cache(dev, key.at, out)) {
+    } else if (st == CHI_OK && !from_cache(dev, key.at, out)) {
         st = compile(dev, file, defines, text, out);
         if (st == CHI_OK)
             to_cache(dev, key.at, *out);

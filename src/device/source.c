@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// source.c: kernel text: the embedded table, or the folder CHIARO_KERNEL_DIR names, flattened as tools/embed.py does.
+// source.c: kernel text: the embedded table, or the folder CHIARO_KERNEL_DIR names, flattened as tools/embed.py does;
+// and copies of what compilers are given, for tools/offline.py: to the folder CHIARO_KERNEL_DUMP names.
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -117,4 +119,30 @@ chi_status chi__source_hash(chi_device *dev, const char *const *files, uint64_t 
     }
     *out = hash;
     return CHI_OK;
+}
+
+chi_status chi__source_dump(chi_device *dev, const char *file, const char *defines, const char *options, const char *text)
+{
+    const char *folder = chi__env("CHIARO_KERNEL_DUMP");
+    if (!folder)
+        return CHI_OK;
+    char path[4096], name[128];
+    chi__writer writer;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(file, "."), file);
+    for (char *slash = name; (slash = strchr(slash, '/')) != NULL;)
+        *slash = '-';
+    snprintf(path, sizeof path, "%s/%s-%016" PRIx64 ".cl", folder, name, chi__hash(CHI__HASH_START, text, strlen(text)));
+    chi__text head = { 0 };
+    chi__text_add(&head, "// kernels/%s | %s | %s\n", file, defines, options);
+    chi_status st = head.failed ? chi__fail(dev, CHI_ERR_MEMORY, "kernels/%s: no memory for its copy", file) : CHI_OK;
+    if (st == CHI_OK && chi__writer_open(path, false, &writer) != CHI_OK)
+        st = chi__fail(dev, CHI_ERR_FILE, "CHIARO_KERNEL_DUMP: %s", chi_error_text());
+    if (st == CHI_OK) {
+        chi__writer_put(&writer, head.at, strlen(head.at));
+        chi__writer_put(&writer, text, strlen(text));
+        if (chi__writer_commit(&writer) != CHI_OK)
+            st = chi__fail(dev, CHI_ERR_FILE, "CHIARO_KERNEL_DUMP: %s", chi_error_text());
+    }
+    chi__free(head.at);
+    return st;
 }
