@@ -102,7 +102,7 @@ static chi_status record_rest(chi_device *dev)
     char defines[160];
     chi__kernel *kernel;
     CHI_TRY(chi__kernel_get(dev, "tiles/trial_group.cl", "tiles_trial", chi__tile_defines(chi__device_tile(dev), defines), &kernel));
-    return chi__kernel_get(dev, "tiles/peak.cl", "peak_fma", "VEC=4", &kernel);
+    return chi__kernel_get(dev, "tiles/peak.cl", "peak_fma", "VEC=4 WG=64", &kernel);
 }
 
 static chi_status record(void)

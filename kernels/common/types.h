@@ -5,8 +5,9 @@
 #define CHI_JOIN_(a, b) a##b
 #define CHI_JOIN(a, b)  CHI_JOIN_(a, b)
 #define CHI_UNROLL      _Pragma("unroll")
-// C99's plain inline defines nothing: a compiler that does not inline such a function leaves it undefined (clang for NVIDIA).
-#define inline static inline
+// C99's plain inline defines nothing: a compiler that does not inline such a function leaves it undefined (clang 15 for
+// NVIDIA) or calls it through a stack (Intel's for GPUs). static alone is no cure: PoCL 3.1 then gives wrong sums (supcon).
+#define inline inline __attribute__((always_inline))
 
 // A sum over n terms is cut into superblocks of this many.
 inline uint superblock(const uint n) { return n < 4096u ? 128u : 256u; }
