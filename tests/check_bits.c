@@ -25,7 +25,7 @@ static chi_buffer *make(chi_device *dev, const void *from, size_t bytes)
 }
 
 // Tiles that differ in every number: each compiles its own programs, which is where the time goes.
-static const char *tiles[] = { "p8x32v16", "g32x32k16", "p6x16v8", "p12x32v16", "p4x16v4", "p8x32v16k128" };
+static const char *tiles[] = { "p8x32v16", "g32x32k16", "p6x16v8", "g64x64k16v4", "p4x16v4", "p8x32v16k128" };
 static size_t tile_count; // that this device supports; two where small
 
 // ---- losses ------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ static chi_status record_losses(chi_loss_kind kind)
         chi_loss *loss = NULL;
         chi_status st = open_device(ways[i].bytes, &dev);
         if (st == CHI_OK)
-            st = chi_loss_create(dev, N, DIM, &(chi_loss_options){ .kind = kind, .temperature = 0.1f, .learnt_temperature = ways[i].learnt }, &loss);
+            st = chi_loss_create(dev, N, DIM, &(chi_loss_options){ .kind = kind, .temperature = 0.1f, .learnt_temperature = ways[i].learnt, .queue_rows = kind == CHI_LOSS_MOCO ? N : 0 }, &loss);
         chi_loss_destroy(&loss);
         chi_device_close(&dev);
         CHI_TRY(st);
@@ -108,7 +108,7 @@ static chi_status record_rest(chi_device *dev)
 static chi_status record(void)
 {
     chi_device *dev = NULL;
-    for (chi_loss_kind kind = CHI_LOSS_CLIP; kind <= CHI_LOSS_SUPCON; kind++)
+    for (chi_loss_kind kind = CHI_LOSS_CLIP; kind <= CHI_LOSS_SIGLIP; kind++)
         CHI_TRY(record_losses(kind));
     CHI_TRY(open_device(0, &dev));
     chi_status st = record_similarities(dev);
@@ -131,7 +131,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
         if (argc == 2 && strcmp(classes[i].word, argv[1]) == 0) {
             snprintf(info.vendor, sizeof info.vendor, "%s", classes[i].vendor);
-            tile = chi__tile_default(CHI_CORE_GROUP, &info)->name;
+            tile = chi__tile_default(CHI_CORE_GROUP, &info);
         }
     printf("tile %s\n", tile);
     const char *folder = getenv("CHIARO_KERNEL_DUMP");

@@ -5,6 +5,8 @@
 #define CHI_JOIN_(a, b) a##b
 #define CHI_JOIN(a, b)  CHI_JOIN_(a, b)
 #define CHI_UNROLL      _Pragma("unroll")
+#define CHI_UNROLL_4    _Pragma("unroll 4")
+#define CHI_ROLLED      _Pragma("nounroll")
 // C99's plain inline defines nothing: a compiler that does not inline such a function leaves it undefined (clang 15 for
 // NVIDIA) or calls it through a stack (Intel's for GPUs). static alone is no cure: PoCL 3.1 then gives wrong sums (supcon).
 #define inline inline __attribute__((always_inline))

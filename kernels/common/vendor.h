@@ -20,3 +20,11 @@
 #ifndef PREFETCH
 #define PREFETCH(at)
 #endif
+
+// Whether an array of an item may be indexed by a number known only at run time: a CPU's lies in a cache anyway. A GPU's
+// would leave the registers for memory.
+#if defined(__x86_64__) || defined(__aarch64__)
+#define PRIVATE_ARRAYS 1
+#else
+#define PRIVATE_ARRAYS 0
+#endif

@@ -2,7 +2,7 @@
 // encoder/conv_group.cl: convolutions as implicit matrix products: forward, and the gradient of the input; what
 // encoder/conv_panel.cl says of the walk holds here. A group owns TILE_M output positions of one channel group and class.
 // Host: src/encoder/conv.c. Reference: src/ref/layers.c.
-// Tuned: TILE_M, TILE_N, TILE_K, WG_M, WG_N.
+// Tuned: TILE_M, TILE_N, TILE_K, VEC, WG_M, WG_N.
 #include "core/group.h"
 #include "encoder/place.h"
 
@@ -30,7 +30,7 @@ void encoder_conv(const uint first, const uint images,
                   global const float *restrict bias,               // [groups · width]
                   global float *restrict out)
 {
-    local float left[LEFT_SIZE], right[RIGHT_SIZE];
+    LOCAL_OPERANDS(left, right);
     local uint sources[TILE_M], targets[TILE_M];
     const uint id = first + (uint)get_group_id(0), group = id / classes % groups, p0 = id / classes / groups * TILE_M;
     global const int *record = table + class_base + 6 * (id % classes);
@@ -57,11 +57,12 @@ void encoder_conv(const uint first, const uint images,
                 multiply(left, right, acc, steps);
                 barrier(CLK_LOCAL_MEM_FENCE);
             }
+        const places at = places_at(panel);
         EACH_ENTRY(r, c)
         {
-            const uint o = panel * TILE_N + COLUMN(c);
-            if (p0 + ROW(r) < count && o < width)
-                out[targets[ROW(r)] + o] = with_bias ? acc[r][c] + bias[group * width + o] : acc[r][c];
+            const uint o = panel * TILE_N + COLUMN(at, c);
+            if (p0 + ROW(at, r) < count && o < width)
+                out[targets[ROW(at, r)] + o] = with_bias ? acc[r][c] + bias[group * width + o] : acc[r][c];
         }
     }
 }

@@ -2,7 +2,7 @@
 // encoder/conv_weights_group.cl: gradient of a convolution's weights; what encoder/conv_weights_panel.cl says of the sums
 // holds here. A group owns one superblock × TILE_M columns (tap · c) × TILE_N outputs of one channel group.
 // Host: src/encoder/conv.c. Reference: src/ref/layers.c.
-// Tuned: TILE_M, TILE_N, TILE_K, WG_M, WG_N.
+// Tuned: TILE_M, TILE_N, TILE_K, VEC, WG_M, WG_N.
 #include "core/group.h"
 #include "encoder/place.h"
 
@@ -16,7 +16,7 @@ void encoder_conv_weights(const uint first, const uint first_block, const uint c
                           global const float *restrict in, global const float *restrict grad_out,
                           global float *restrict partial)   // [superblock][group][taps · inputs][outputs]
 {
-    local float left[LEFT_SIZE], right[RIGHT_SIZE];
+    LOCAL_OPERANDS(left, right);
     local uint sources[TILE_K], gradients[TILE_K];
     local int step[TILE_M];
     const uint columns = taps * inputs, across = (columns + TILE_M - 1) / TILE_M, panels = (outputs + TILE_N - 1) / TILE_N;
@@ -46,9 +46,10 @@ void encoder_conv_weights(const uint first, const uint first_block, const uint c
         multiply(left, right, acc, steps);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
+    const places at = places_at(0);
     EACH_ENTRY(r, c)
     {
-        const uint here = column + ROW(r), o = o0 + COLUMN(c);
+        const uint here = column + ROW(at, r), o = o0 + COLUMN(at, c);
         if (here < columns && o < outputs)
             partial[(((size_t)block * groups + group) * columns + here) * outputs + o] = acc[r][c];
     }

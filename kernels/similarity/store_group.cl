@@ -19,7 +19,7 @@ void similarity_store(const uint first, const uint n, const uint m, const uint d
                       const ulong offset, const uint stride,
                       global float *restrict out) // [n][m]
 {
-    local float left[LEFT_SIZE], right[RIGHT_SIZE];
+    LOCAL_OPERANDS(left, right);
     const uint group = first + (uint)get_group_id(0), across = (m + STORE_COLUMNS - 1) / STORE_COLUMNS;
     const uint ib = group / across * BLOCK, j_first = group % across * STORE_COLUMNS;
     const uint j_end = min(m, j_first + STORE_COLUMNS), i_end = min(n, ib + BLOCK);
@@ -27,9 +27,10 @@ void similarity_store(const uint first, const uint n, const uint m, const uint d
         for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
             float acc[MICRO_M][MICRO_N];
             multiply_panels(xp + (size_t)i0 * dim, yp + (size_t)j0 * dim, dim, left, right, acc);
+            const places p = places_at(j0);
             EACH_ENTRY(r, c)
             {
-                const uint i = i0 + ROW(r), j = j0 + COLUMN(c);
+                const uint i = i0 + ROW(p, r), j = j0 + COLUMN(p, c);
                 if (i >= i_end || j >= m)
                     continue;
                 float s = acc[r][c];

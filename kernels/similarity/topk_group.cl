@@ -20,12 +20,12 @@ void similarity_topk(const uint first, const uint n, const uint m, const uint di
                      global float *restrict values,      // [n][k_best]
                      global int *restrict indices)       // [n][k_best]
 {
-    local float left[LEFT_SIZE], right[RIGHT_SIZE], tile[TILE_SIZE];
+    LOCAL_FLOATS(space, SPACE);
     const list_place at = list_place_of(first + (uint)get_group_id(0), n, m, BLOCK, parts);
     const uint ib = at.row_block * BLOCK, ib_end = min(n, ib + BLOCK);
     for (uint i0 = ib; i0 < ib_end; i0 += TILE_M) {
-        const uint i = i0 + item();
-        const bool owner = item() < TILE_M && i < ib_end;
+        const uint i = i0 + OWNER_ROW;
+        const bool owner = OWNER_ROW < TILE_M && i < ib_end;
         const size_t row = owner ? i : ib;
         global float *list = at.part ? part_values + ((size_t)(at.part - 1) * n + row) * k_best : values + offset + row * stride;
         global int *columns = (at.part ? part_indices + (size_t)(at.part - 1) * n * k_best : indices) + row * k_best;
@@ -34,17 +34,20 @@ void similarity_topk(const uint first, const uint n, const uint m, const uint di
             worst = at.part || seen == 0 ? list_clear(list, columns, k_best) : list_resume(list, columns, k_best, METRIC % 2);
         for (uint j0 = at.j_first; j0 < at.j_end; j0 += TILE_N) {
             float acc[MICRO_M][MICRO_N];
-            multiply_panels(xp + (size_t)i0 * dim, yp + (size_t)j0 * dim, dim, left, right, acc);
+            multiply_panels(xp + (size_t)i0 * dim, yp + (size_t)j0 * dim, dim, space, space + LEFT_SIZE, acc);
             apply_metric(acc, i0, ib_end, j0, x_norms, y_norms);
             EACH_ENTRY(r, c) acc[r][c] = acc[r][c] * scale;
-            put_tile(acc, tile);
-            barrier(CLK_LOCAL_MEM_FENCE);
-            for (uint q = 0; owner && q < TILE_N && j0 + q < at.j_end; q++) {
-                const float v = tile[item() * TILE_LD + q];
-                if (v > worst || has_room(worst))
-                    worst = list_take(list, columns, k_best, v, (int)(seen + j0 + q));
+            const places p = places_at(j0);
+            EACH_SLAB(s) {
+                put_slab(acc, p, s, space);
+                barrier(CLK_LOCAL_MEM_FENCE);
+                for (uint q = 0; owner && OWNER_SLAB == s && q < TILE_N && j0 + q < at.j_end; q++) {
+                    const float v = space[OWNER_ROW % SLAB * SLAB_LD + q];
+                    if (v > worst || has_room(worst))
+                        worst = list_take(list, columns, k_best, v, (int)(seen + j0 + q));
+                }
+                barrier(CLK_LOCAL_MEM_FENCE);
             }
-            barrier(CLK_LOCAL_MEM_FENCE);
         }
         if (owner && parts == 1)
             list_finish(list, columns, k_best, METRIC % 2);

@@ -17,7 +17,7 @@ void tiles_exponentials(const uint first, const uint n, const uint m, const uint
                         global float *restrict positive,      // [n]: written again, to the same value
                         global float *restrict kept)
 {
-    local float left[LEFT_SIZE], right[RIGHT_SIZE];
+    LOCAL_OPERANDS(left, right);
     const uint sb_m = superblock(m), across = (m + sb_m - 1) / sb_m - w0, group = first + (uint)get_group_id(0);
     const uint ib = i0 + group / across * BLOCK, ib_end = min(n, ib + BLOCK);
     const uint j_first = (w0 + group % across) * sb_m, j_end = min(m, j_first + sb_m);
@@ -29,8 +29,14 @@ void tiles_exponentials(const uint first, const uint n, const uint m, const uint
             float acc[MICRO_M][MICRO_N];
             multiply_panels(xp + (size_t)i * dim, yp + (size_t)j * dim, dim, left, right, acc);
             apply_mask(acc, i, ib_end, j, n, m, positive);
-            EACH_ENTRY(r, c)
-                if (i + ROW(r) < ib_end)
-                    tile[(i - ib + ROW(r)) * BLOCK + COLUMN(c)] = SHIFTED ? acc[r][c] : exp_shifted(acc[r][c], kappa, shift);
+            const places p = places_at(j);
+            CHI_UNROLL for (int r = 0; r < MICRO_M; r++) {
+                if (!SHIFTED)
+                    CHI_UNROLL for (int c = 0; c < MICRO_N; c++)
+                        acc[r][c] = exp_shifted(acc[r][c], kappa, shift);
+                if (i + ROW(p, r) < ib_end)
+                    CHI_UNROLL for (int c = 0; c < MICRO_N; c += VEC)
+                        *(global run *)(tile + (i - ib + ROW(p, r)) * BLOCK + COLUMN(p, c)) = get_run(&acc[r][c]);
+            }
         }
 }

@@ -4,7 +4,7 @@
 // Host: src/tiles/passes.c. Reference: src/ref/loss.c.
 //
 // A group owns rows of dX or of dY. For each tile of its rows × features it walks the superblocks upwards: one chain a
-// superblock, and the total stays in registers.
+// superblock, added to the total.
 #include "core/group.h"
 
 #if !defined(BLOCK) || !defined(SYMMETRIC) || !defined(SHIFTED) || !defined(WEIGHTS)
@@ -57,29 +57,25 @@ inline void chains(const pair_terms *t, const walk *w, const uint s, const uint 
     }
 }
 
-// One tile of the output.
+// One tile of the output. Totals stay in memory, read and written once a superblock: in registers, they would halve the waves.
 inline void sum_tile(const pair_terms *t, const walk *w, const uint i0, const uint d, local float *a, local float *b)
 {
-    float acc[MICRO_M][MICRO_N], total[MICRO_M][MICRO_N];
-    EACH_ENTRY(r, c)
-    {
-        const uint row = i0 + ROW(r), column = d + COLUMN(c);
-        total[r][c] = w->s0 && row < w->own_end && column < w->dim ? w->out[(size_t)row * w->stride + column] : 0.0f;
-    }
+    const uint last = (w->terms + w->sb - 1) / w->sb - 1;
     for (uint s = w->s0; s < w->s1; s++) {
+        float acc[MICRO_M][MICRO_N];
         chains(t, w, s, i0, d, a, b, acc);
-        EACH_ENTRY(r, c) total[r][c] = s ? total[r][c] + acc[r][c] : acc[r][c];
-    }
-    const bool last = w->s1 == (w->terms + w->sb - 1) / w->sb;
-    EACH_ENTRY(r, c)
-    {
-        const uint row = i0 + ROW(r), column = d + COLUMN(c);
-        if (row >= w->own_end || column >= w->dim)
-            continue;
-        float g = total[r][c];
-        if (last && WEIGHTS == 2 && w->q)
-            g = w->a[row] * fma(-w->q[row], w->own_y[((size_t)(d / TILE_N) * w->own_rows + row) * TILE_N + COLUMN(c)], g);
-        w->out[(size_t)row * w->stride + column] = last ? g * w->scale : g;
+        const places p = places_at(s);
+        EACH_ENTRY(r, c)
+        {
+            const uint row = i0 + ROW(p, r), column = d + COLUMN(p, c);
+            if (row >= w->own_end || column >= w->dim)
+                continue;
+            global float *to = w->out + (size_t)row * w->stride + column;
+            float g = s ? *to + acc[r][c] : acc[r][c];
+            if (s == last && WEIGHTS == 2 && w->q)
+                g = w->a[row] * fma(-w->q[row], w->own_y[((size_t)(d / TILE_N) * w->own_rows + row) * TILE_N + COLUMN(p, c)], g);
+            *to = s == last ? g * w->scale : g;
+        }
     }
 }
 
@@ -99,7 +95,7 @@ void tiles_gradient(const uint first, const uint n, const uint m, const uint dim
                     const ulong gx_offset, const uint gx_stride, const ulong gy_offset, const uint gy_stride,
                     global float *grad_x, global float *grad_y)
 {
-    local float left[LEFT_SIZE], right[RIGHT_SIZE];
+    LOCAL_OPERANDS(left, right);
     // As in the panel version: dX groups are spread evenly among the dY groups.
     const uint u = first + (uint)get_group_id(0), all = x_groups + y_groups;
     const uint before = (uint)((ulong)u * x_groups / all);

@@ -13,6 +13,13 @@
 
 #define COLUMN_LANES (COLUMNS ? COLUMN_TILES * COLUMN_PAIRS : 1)
 #define PLUS_SIZE(x) (POSITIVES == 2 ? (x) : 1) // sums over positives exist only for labels
+#if COLUMNS
+#define TAKE_COLUMNS(all) take_columns(all, here, own);
+#define GIVE_COLUMNS(all) give_columns(all, here, own);
+#else
+#define TAKE_COLUMNS(all)
+#define GIVE_COLUMNS(all)
+#endif
 
 // Where a group stands: tile at (i0, j0) of superblocks that end at (i_end, j_end).
 typedef struct place {
@@ -36,40 +43,56 @@ inline float plus_term(const float s, const place *at, const uint i, const uint 
     return s != -INFINITY && at->labels[i] == at->labels[j] ? s : 0.0f;
 }
 
-inline void add_rows(local const float *tile, const place *at, const bool plus, float *lanes)
+inline void add_rows(local const float *slab, const places p, const uint s, const place *at, const bool plus, float *lanes)
 {
-    CHI_UNROLL for (uint t = 0; t < ROW_PAIRS; t++) {
-        const uint row = PAIR_ROW(t), lane = PAIR_ROW_LANE(t), i = at->i0 + row;
+    EACH_PAIR(t, SLAB_PAIRS) {
+        const uint i = at->i0 + s * SLAB + PAIR_ROW(p, t);
         if (i >= at->i_end)
             continue;
         const float shift = SHIFTED ? at->row_shift[i] : 0.0f;
-        for (uint q = lane; q < TILE_N; q += 16) {
-            const float entry = tile[row * TILE_LD + q];
-            lanes[t] += plus ? plus_term(entry, at, i, at->j0 + q) : entry_term(entry, at, shift);
+        float *lane = lanes + s * SLAB_PAIRS + t;
+        CHI_UNROLL for (uint q = 0; q < TILE_N; q += 16) {
+            const uint column = q + PAIR_ROW_LANE(p, t);
+            const float entry = slab[PAIR_ROW(p, t) * SLAB_LD + column];
+            *lane += plus ? plus_term(entry, at, i, at->j0 + column) : entry_term(entry, at, shift);
         }
     }
 }
 
-inline void add_columns(local const float *tile, const place *at, const bool plus, float *lanes)
+inline void add_columns(local const float *slab, const places p, const uint s, const place *at, const bool plus, float *lanes)
 {
-    CHI_UNROLL for (uint t = 0; t < COLUMN_PAIRS; t++) {
-        const uint column = PAIR_COLUMN(t), lane = PAIR_COLUMN_LANE(t), j = at->j0 + column;
+    EACH_PAIR(t, COLUMN_PAIRS) {
+        const uint column = PAIR_COLUMN(p, t), j = at->j0 + column;
         if (j >= at->j_end)
             continue;
         const float shift = SHIFTED ? at->col_shift[j] : 0.0f;
-        for (uint q = lane; q < TILE_M && at->i0 + q < at->i_end; q += 16) {
-            const float entry = tile[q * TILE_LD + column];
-            lanes[t] += plus ? plus_term(entry, at, at->i0 + q, j) : entry_term(entry, at, shift);
+        CHI_UNROLL for (uint q = 0; q < SLAB; q += 16) {
+            const uint row = q + PAIR_COLUMN_LANE(p, t), i = at->i0 + s * SLAB + row;
+            const float entry = slab[row * SLAB_LD + column];
+            if (i < at->i_end)
+                lanes[t] += plus ? plus_term(entry, at, i, j) : entry_term(entry, at, shift);
         }
     }
 }
 
-// e, or s where SHIFTED, of the rows inside the superblock to a block of kept tiles.
-inline void keep_tile(float acc[MICRO_M][MICRO_N], const uint i0, const uint i_end, global float *tile)
+// A tile's entries to the sums of its rows, and of its columns where they are wanted; to a block of kept tiles, unless NULL.
+// Exponentials are taken a slab at a time, which bounds the registers they need.
+inline void add_tile(float acc[MICRO_M][MICRO_N], local float *slab, const place *at, const bool plus, const bool by_column,
+                     const int shift, global float *kept, float *row_lanes, float *col_lanes)
 {
-    EACH_ENTRY(r, c)
-        if (i0 + ROW(r) < i_end)
-            tile[(i0 % BLOCK + ROW(r)) * BLOCK + COLUMN(c)] = acc[r][c];
+    const places p = places_at(at->j0);
+    EACH_SLAB(s) {
+        if (!plus && !SHIFTED)
+            EACH_SLAB_ENTRY(p, s, r, c) acc[r][c] = exp_shifted(acc[r][c], at->kappa, shift);
+        put_slab(acc, p, s, slab);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (uint e = p.item; kept && e < SLAB * TILE_N && at->i0 + s * SLAB + e / TILE_N < at->i_end; e += ITEMS)
+            kept[(s * SLAB + e / TILE_N) * BLOCK + e % TILE_N] = slab[e / TILE_N * SLAB_LD + e % TILE_N];
+        add_rows(slab, p, s, at, plus, row_lanes);
+        if (by_column)
+            add_columns(slab, p, s, at, plus, col_lanes);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
 }
 
 GROUP_KERNEL
@@ -87,7 +110,7 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
                       global float *restrict positive,        // [n]
                       global float *restrict kept)            // [n / BLOCK][window / BLOCK][BLOCK][BLOCK]
 {
-    local float left[LEFT_SIZE], right[RIGHT_SIZE], tile[TILE_SIZE];
+    LOCAL_FLOATS(space, SPACE);
     const uint sb_n = superblock(n), sb_m = superblock(m);
     const uint2 pair = pair_of(first + (uint)get_group_id(0), w0, w1);
     const uint i_first = pair.x * sb_n, i_end = min(n, i_first + sb_n);
@@ -96,53 +119,46 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
     const bool by_column = COLUMNS && !(SYMMETRIC && pair.x == pair.y);
     place at = { 0, 0, i_end, j_end, scalars[0], row_shift, col_shift, labels };
     float col_lanes[COLUMN_LANES], col_plus[PLUS_SIZE(COLUMN_LANES)];
-    for (uint t = 0; t < COLUMN_LANES; t++)
-        col_lanes[t] = 0.0f;
-    for (uint t = 0; t < PLUS_SIZE(COLUMN_LANES); t++)
-        col_plus[t] = 0.0f;
+    for (uint t = 0; t < COLUMN_LANES; t++) col_lanes[t] = 0.0f;
+    for (uint t = 0; t < PLUS_SIZE(COLUMN_LANES); t++) col_plus[t] = 0.0f;
     for (at.i0 = i_first; at.i0 < i_end; at.i0 += TILE_M) {
         const bool keep = KEEP == 1 || (KEEP == 2 && at.i0 < kept_rows);
         float row_lanes[ROW_PAIRS], row_plus[ROW_PAIRS];
-        CHI_UNROLL for (uint t = 0; t < ROW_PAIRS; t++)
-            row_lanes[t] = row_plus[t] = 0.0f;
+        EACH_PAIR(t, ROW_PAIRS) row_lanes[t] = row_plus[t] = 0.0f;
         for (at.j0 = j_first; at.j0 < j_end; at.j0 += TILE_N) {
-            const uint columns = COLUMNS ? (at.j0 - j_first) / TILE_N * COLUMN_PAIRS : 0;
-            float acc[MICRO_M][MICRO_N];
-            multiply_panels(xp + (size_t)at.i0 * dim, yp + (size_t)at.j0 * dim, dim, left, right, acc);
+            const uint here = (at.j0 - j_first) / TILE_N;
+            float acc[MICRO_M][MICRO_N], own[COLUMN_PAIRS];
+            multiply_panels(xp + (size_t)at.i0 * dim, yp + (size_t)at.j0 * dim, dim, space, space + LEFT_SIZE, acc);
             apply_metric(acc, at.i0, i_end, at.j0, x_norms, y_norms);
             apply_mask(acc, at.i0, i_end, at.j0, n, m, positive);
+            EACH_PAIR(t, COLUMN_PAIRS) own[t] = 0.0f;
             if (POSITIVES == 2) {
-                put_tile(acc, tile);
-                barrier(CLK_LOCAL_MEM_FENCE);
-                add_rows(tile, &at, true, row_plus);
-                if (by_column)
-                    add_columns(tile, &at, true, col_plus + (POSITIVES == 2 ? columns : 0));
-                barrier(CLK_LOCAL_MEM_FENCE);
+                TAKE_COLUMNS(col_plus)
+                add_tile(acc, space, &at, true, by_column, shift, 0, row_plus, own);
+                GIVE_COLUMNS(col_plus)
             }
-            if (!SHIFTED)
-                EACH_ENTRY(r, c) acc[r][c] = exp_shifted(acc[r][c], at.kappa, shift);
-            if (keep)
-                keep_tile(acc, at.i0, i_end, kept + ((size_t)(at.i0 / BLOCK) * blocks + (at.j0 - c0) / BLOCK) * BLOCK * BLOCK + at.j0 % BLOCK);
-            put_tile(acc, tile);
-            barrier(CLK_LOCAL_MEM_FENCE);
-            add_rows(tile, &at, false, row_lanes);
-            if (by_column)
-                add_columns(tile, &at, false, col_lanes + columns);
-            barrier(CLK_LOCAL_MEM_FENCE);
+            global float *tile = kept + ((size_t)(at.i0 / BLOCK) * blocks + (at.j0 - c0) / BLOCK) * BLOCK * BLOCK + at.i0 % BLOCK * BLOCK + at.j0 % BLOCK;
+            TAKE_COLUMNS(col_lanes)
+            add_tile(acc, space, &at, false, by_column, shift, keep ? tile : 0, row_lanes, own);
+            GIVE_COLUMNS(col_lanes)
         }
-        TOTALS(row_lanes, ROW_PAIRS, tile, TILE_M, i_end - at.i0, row_sums + (size_t)pair.y * n + at.i0)
+        TOTALS(put_row_lanes, row_lanes, space, TILE_M, i_end - at.i0, row_sums + (size_t)pair.y * n + at.i0)
         if (POSITIVES == 2) {
-            TOTALS(row_plus, ROW_PAIRS, tile, TILE_M, i_end - at.i0, row_scores + (size_t)pair.y * n + at.i0)
+            TOTALS(put_row_lanes, row_plus, space, TILE_M, i_end - at.i0, row_scores + (size_t)pair.y * n + at.i0)
         }
     }
     if (!by_column)
         return;
     global float *to = (SYMMETRIC ? row_sums : col_sums) + (size_t)pair.x * m;
     for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
-        const uint columns = COLUMNS ? (j0 - j_first) / TILE_N * COLUMN_PAIRS : 0;
-        TOTALS(col_lanes + columns, COLUMN_PAIRS, tile, TILE_N, j_end - j0, to + j0)
+        const uint here = (j0 - j_first) / TILE_N;
+        float own[COLUMN_PAIRS];
+        EACH_PAIR(t, COLUMN_PAIRS) own[t] = 0.0f;
+        TAKE_COLUMNS(col_lanes)
+        TOTALS(put_column_lanes, own, space, TILE_N, j_end - j0, to + j0)
         if (POSITIVES == 2) {
-            TOTALS(col_plus + (POSITIVES == 2 ? columns : 0), COLUMN_PAIRS, tile, TILE_N, j_end - j0, row_scores + (size_t)pair.x * m + j0)
+            TAKE_COLUMNS(col_plus)
+            TOTALS(put_column_lanes, own, space, TILE_N, j_end - j0, row_scores + (size_t)pair.x * m + j0)
         }
     }
 }

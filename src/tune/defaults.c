@@ -6,10 +6,10 @@
 #include <string.h>
 
 // Panel: 16 registers hold 6 × 16 of 8 lanes or 4 × 32 of 8; 32 registers 8 × 32 … 14 × 32 of 16 (performance of each:
-// chiaro bench). Group: local memory stays below 32 KiB.
+// chiaro bench). Group: local memory stays below 32 KiB; v4: loads of four floats.
 static const char *const shipped[] = {
     "p8x32v16", "p12x32v16", "p14x32v16", "p16x16v16", "p8x32v16k128", "p6x16v8", "p6x16v8k128", "p4x16v8", "p4x32v8", "p4x16v4",
-    "g16x16k16", "g32x32k16", "g64x64k16", "g64x32k8",
+    "g16x16k16", "g32x32k16", "g64x64k16", "g64x32k8", "g32x32k16v4", "g64x64k16v4",
 };
 
 const char *chi_tile_name(chi_core core, size_t index)
@@ -20,11 +20,34 @@ const char *chi_tile_name(chi_core core, size_t index)
     return NULL;
 }
 
+// GPUs, none of which was at hand: from tools/offline.py and arithmetic. 4 × 4 entries an item and loads of four floats: 16
+// multiply-adds for two loads of local memory, which is what AMD's (64 a cycle and unit, 128 bytes) and NVIDIA's (128 a
+// cycle, 128 bytes, less for words that items share) keep up with, where single floats would halve them. 8 × 4 or 8 × 8 an
+// item need fewer loads but leave one wave a SIMD on gfx906, and on sm_86 and acm-g10 two or spills, in the passes that hold
+// lanes of sums. 16 deep: 8 would double the barriers, 32 the local memory. 256 items: lanes take 16 registers an item.
+static const struct {
+    const char *vendor, *tile;
+} gpu_tiles[] = {
+    { "Advanced Micro Devices", "g64x64k16v4" }, // 65 to 128 registers: two waves of 64 a SIMD at least (gfx906), 8 of 32 (gfx1030)
+    { "AMD", "g64x64k16v4" },
+    { "NVIDIA", "g64x64k16v4" },                 // 4 warps a scheduler at least (sm_86)
+    { "Intel", "g64x64k16v4" },                  // 8 threads an engine, 8 or 16 wide, nothing spilled (acm-g10)
+    { "", "g64x64k16v4" },                       // others: 9 KiB of local memory, groups of 256
+};
+
+static const char *gpu_tile(const chi_device_info *info)
+{
+    size_t i = 0;
+    while (!strstr(info->vendor, gpu_tiles[i].vendor))
+        i++;
+    return info->max_group && info->max_group < 256 ? "g32x32k16v4" : gpu_tiles[i].tile;
+}
+
 const char *chi__tile_default(chi_core core, const chi_device_info *info)
 {
     const bool cpu = strcmp(info->type, "cpu") == 0;
     if (core == CHI_CORE_GROUP)
-        return cpu ? "g32x32k16" : "g64x64k16";
+        return cpu ? "g32x32k16" : gpu_tile(info);
     return info->vector_width >= 16 ? "p8x32v16" : info->vector_width >= 8 ? "p6x16v8" : "p4x16v4";
 }
 

@@ -24,10 +24,11 @@ static const axis panel_axes[] = {
 };
 static const axis group_axes[] = {
     AXIS(TILE_M, tile_m, 16, 32, 64, 128), AXIS(TILE_N, tile_n, 16, 32, 64, 128), AXIS(TILE_K, tile_k, 8, 16, 32),
-    AXIS(BLOCK, block, 64, 128),           AXIS(WG_M, wg_m, 8, 16),               AXIS(WG_N, wg_n, 8, 16),
+    AXIS(VEC, vec, 1, 4),                  AXIS(BLOCK, block, 64, 128),           AXIS(WG_M, wg_m, 8, 16),
+    AXIS(WG_N, wg_n, 8, 16),
 };
 enum { PANEL_AXES = sizeof panel_axes / sizeof *panel_axes, GROUP_AXES = sizeof group_axes / sizeof *group_axes };
-enum { PANEL_REGISTERS = 33, GROUP_REGISTERS = 168, MOST_MICRO = 64, LEAST_MICRO = 4, WHOLE_BLOCK = 128, LANES = 16, MOST_SUPERBLOCK = 256, MOST_BINS = 1024 };
+enum { PANEL_REGISTERS = 33, GROUP_REGISTERS = 168, MOST_MICRO = 64, LEAST_MICRO = 4, WHOLE_BLOCK = 128, LANES = 16, SLAB = 32, MOST_SUPERBLOCK = 256, MOST_BINS = 1024 };
 
 static const axis *axes_of(chi_core core, size_t *count)
 {
@@ -62,22 +63,30 @@ unsigned chi__tile_registers(const chi__tile *tile)
     if (tile->core == CHI_CORE_PANEL) // vectors: the tile, a row of the right operand, an entry of the left
         return tile->tile_m * (tile->tile_n / tile->vec) + tile->tile_n / tile->vec + 1;
     const unsigned micro_m = tile->tile_m / tile->wg_m, micro_n = tile->tile_n / tile->wg_n, items = tile->wg_m * tile->wg_n;
-    return micro_m * micro_n + micro_n + 2 + LANES * (tile->tile_m + MOST_SUPERBLOCK) / items; // and the lanes of sums
+    return micro_m * micro_n + micro_m + micro_n + LANES * (tile->tile_m + MOST_SUPERBLOCK) / items; // and the lanes of sums
 }
+
+static unsigned slab_of(const chi__tile *tile) { return tile->tile_m < SLAB ? tile->tile_m : SLAB; }
 
 uint64_t chi__tile_local_bytes(const chi__tile *tile)
 {
     if (tile->core == CHI_CORE_PANEL)
         return 0;
-    // Both operands and a tile of scores, rows padded; pair statistics count in local memory as well.
-    return 4ull * (tile->tile_k * (tile->tile_m + 1 + tile->tile_n + 1) + tile->tile_m * (tile->tile_n + 1) + MOST_BINS + 3);
+    // Both operands, rows padded, then in their place a slab of scores, then lanes; pair statistics count beside them.
+    const unsigned longer = tile->tile_m > tile->tile_n ? tile->tile_m : tile->tile_n;
+    unsigned most = tile->tile_k * (tile->tile_m + tile->tile_n + 2 * tile->vec);
+    const unsigned others[] = { slab_of(tile) * (tile->tile_n + tile->vec), (LANES + 1) * longer };
+    for (size_t i = 0; i < 2; i++)
+        most = others[i] > most ? others[i] : most;
+    return 4ull * (most + MOST_BINS + 3);
 }
 
 static bool group_fits(const chi__tile *tile)
 {
     const unsigned items = tile->wg_m * tile->wg_n, micro = tile->tile_m * tile->tile_n / items;
-    return tile->tile_m % tile->wg_m == 0 && tile->tile_n % tile->wg_n == 0 && micro >= LEAST_MICRO && micro <= MOST_MICRO &&
-           items >= tile->tile_m && tile->tile_m * LANES % items == 0 && tile->tile_n * LANES % items == 0 &&
+    const unsigned most = tile->vec > 1 ? MOST_MICRO : MOST_MICRO / 4; // by single floats, more is only more loads
+    return tile->tile_m % (tile->wg_m * tile->vec) == 0 && tile->tile_n % (tile->wg_n * tile->vec) == 0 && micro >= LEAST_MICRO && micro <= most &&
+           items >= tile->tile_m && slab_of(tile) * LANES % items == 0 && tile->tile_n * LANES % items == 0 &&
            tile->block % tile->tile_m == 0 && tile->block % tile->tile_n == 0 && chi__tile_registers(tile) <= GROUP_REGISTERS;
 }
 
@@ -101,18 +110,18 @@ static unsigned usual_items(unsigned width) { return width >= 64 ? 16 : 8; }
 
 static void set_name(chi__tile *tile)
 {
-    char k[16] = "", items[32] = "", block[16] = "";
+    char k[16] = "", runs[16] = "", items[32] = "", block[16] = "";
     const bool panel = tile->core == CHI_CORE_PANEL;
     if (tile->tile_k)
         snprintf(k, sizeof k, "k%u", tile->tile_k);
-    if (panel)
-        snprintf(items, sizeof items, "v%u", tile->vec);
-    else if (tile->wg_m != usual_items(tile->tile_m) || tile->wg_n != usual_items(tile->tile_n))
+    if (panel || tile->vec != 1)
+        snprintf(runs, sizeof runs, "v%u", tile->vec);
+    if (!panel && (tile->wg_m != usual_items(tile->tile_m) || tile->wg_n != usual_items(tile->tile_n)))
         snprintf(items, sizeof items, "w%ux%u", tile->wg_m, tile->wg_n);
     if (tile->block != WHOLE_BLOCK)
         snprintf(block, sizeof block, "b%u", tile->block);
-    snprintf(tile->name, sizeof tile->name, "%c%ux%u%s%s%s", panel ? 'p' : 'g', tile->tile_m, tile->tile_n, panel ? items : k,
-             panel ? k : items, block);
+    snprintf(tile->name, sizeof tile->name, "%c%ux%u%s%s%s%s", panel ? 'p' : 'g', tile->tile_m, tile->tile_n, panel ? runs : k,
+             panel ? k : runs, items, block);
 }
 
 // A number after `letter` at *at; false, and nothing moved, where there is none.
@@ -143,6 +152,7 @@ bool chi__tile_parse(chi_core core, const char *name, chi__tile *out)
     } else {
         if (!read_after(&at, 'k', &tile.tile_k))
             return false;
+        read_after(&at, 'v', &tile.vec);
         tile.wg_m = usual_items(tile.tile_m);
         tile.wg_n = usual_items(tile.tile_n);
         if (read_after(&at, 'w', &tile.wg_m) && !read_after(&at, 'x', &tile.wg_n))

@@ -19,9 +19,10 @@ typedef enum chi__family {
 // One tile of one core. Kernels see the fields as macros of the same names in upper case.
 typedef struct chi__tile {
     char name[CHI__TILE_NAME]; // "p8x32v16k128b64": panel, rows × columns, vector width, block over k, block
-                               // "g64x64k16w8x16b64": group, rows × columns, depth, work-items down × across, block
+                               // "g64x64k16v4w8x16b64": group, rows × columns, depth, floats a run, work-items down ×
+                               // across, block
     chi_core core;
-    unsigned vec;            // panel: floats a vector; group: floats a load
+    unsigned vec;            // panel: floats a vector; group: floats a load (a run of rows or columns of an item)
     unsigned tile_m, tile_n; // panel: register tile; group: tile of a work-group
     unsigned tile_k;         // group: depth of the tile in local memory; panel: block over k, 0 for none
     unsigned block;          // rows (columns) of a block of tiles that one group owns
