@@ -365,6 +365,71 @@ static void lookup(void **state)
     chi_device_close(&dev);
 }
 
+// ---- the search, in this process -----------------------------------------------------------------------
+static size_t steps, most_steps;
+static bool step(void *user, const chi_tune_progress *p)
+{
+    (void)user;
+    assert_true(p->fraction >= 0.0 && p->fraction <= 1.0);
+    steps += p->tile[0] != '\0';
+    return steps < most_steps;
+}
+
+static void search(void **state)
+{
+    (void)state;
+    static chi_tune_report report;
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s", test_path("search"));
+    const chi_device_options device = { .core = CHI_CORE_PANEL, .tune_dir = folder, .log = { keep_log, NULL } };
+    chi_device_options none = device, file = device;
+    none.tune_dir = "";
+    file.tune_dir = test_path("no-folder");
+    test_write(file.tune_dir, "x", 1);
+    most_steps = 1000;
+    chi_tune_options o = { .kernels = "core", .rows = 32, .seconds = 8, .progress = step };
+    assert_int_equal(chi_tune(&none, &o, &report), CHI_ERR_UNSUPPORTED);
+    assert_int_equal(chi_tune(&file, &o, &report), CHI_ERR_FILE);
+    assert_int_equal(chi_tune(&device, &(chi_tune_options){ .kernels = "core,nothing" }, &report), CHI_ERR_ARGUMENT);
+    assert_int_equal(chi_tune(&device, &(chi_tune_options){ .rows = 3 }, &report), CHI_ERR_ARGUMENT);
+    assert_int_equal(chi_tune(&device, &(chi_tune_options){ .effort = (chi_effort)7 }, &report), CHI_ERR_ARGUMENT);
+    assert_int_equal(chi_tune(&device, &(chi_tune_options){ .seconds = -1 }, &report), CHI_ERR_ARGUMENT);
+    assert_int_equal(steps, 0);
+    o.runner = "/no/such/program";
+    assert_int_equal(chi_tune(&device, &o, &report), CHI_ERR_INTERNAL);
+    assert_non_null(strstr(chi_error_text(), "/no/such/program"));
+    o.runner = "/bin/true";
+    assert_int_equal(chi_tune(&device, &o, &report), CHI_ERR_INTERNAL);
+    assert_non_null(strstr(chi_error_text(), "without an answer"));
+    o.runner = NULL;
+    o.dry_run = true;
+    assert_int_equal(chi_tune(&device, &o, NULL), CHI_OK);
+    assert_true(steps > 4);
+    o.dry_run = false;
+    steps = 0;
+    most_steps = 2;
+    assert_int_equal(chi_tune(&device, &o, &report), CHI_OK);
+    assert_true(report.stopped && report.rows[0].best_us == 0.0);
+    steps = 0;
+    most_steps = 1000;
+    assert_int_equal(chi_tune(&device, &o, &report), CHI_OK);
+    assert_false(report.stopped);
+    assert_int_equal(report.row_count, 2);
+    chi_device *dev = open_in(folder, (chi_device_options){ 0 });
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(report.rows[i].best_us > 0.0 && report.rows[i].known >= 1);
+        assert_string_equal(tile_of(dev, CHI__FAMILY_CORE, report.rows[i].dim, 3), report.rows[i].best_tile);
+        assert_string_equal(chi_tune_tile(dev, "core", report.rows[i].dim), report.rows[i].best_tile);
+    }
+    assert_null(chi_tune_tile(dev, "softmax", 1));
+    chi_device_close(&dev);
+    char answer[64];
+    assert_int_equal(chi_tune_trial("what", answer, sizeof answer), CHI_ERR_ARGUMENT);
+    assert_int_equal(chi_tune_trial("chiaro-trial 1\nkernel core\ntile p8x32v16\n", answer, sizeof answer), CHI_ERR_ARGUMENT);
+    assert_int_equal(chi_tune_trial("chiaro-trial 1\nn 99999999999999999999\n", answer, sizeof answer), CHI_ERR_ARGUMENT);
+    assert_int_equal(chi_tune_trial(NULL, answer, sizeof answer), CHI_ERR_ARGUMENT);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -383,6 +448,6 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(space), cmocka_unit_test(lines), cmocka_unit_test(bad), cmocka_unit_test(files),
-                                        cmocka_unit_test(two_writers), cmocka_unit_test(lookup) };
+                                        cmocka_unit_test(two_writers), cmocka_unit_test(lookup), cmocka_unit_test(search) };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,13 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// read.c: a libFuzzer target over every reader of src/data. Not part of the tests: meson setup -Dfuzz=true with clang as
-// the compiler, then build/tests/fuzz_read CORPUS. unit_data.c and unit_safetensors.c hold what it may find.
+// read.c: a libFuzzer target over every reader of src/data, and that of tuning records. Not part of the tests: meson setup
+// -Dfuzz=true with clang as the compiler, then build/tests/fuzz_read CORPUS. unit_data.c, unit_safetensors.c and unit_tune.c
+// hold what it may find.
 #include <chiaro/data.h>
 
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "tune/record.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
+
+static bool take_fact(void *user, const char *file, const chi__identity *device, const chi__fact *fact)
+{
+    (void)user;
+    (void)file;
+    (void)device;
+    return fact->kind == CHI__FACT_PROVIDER || chi__tile_fits(&fact->tile, NULL);
+}
 
 // A reader takes a path; a file in memory has one.
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
@@ -26,6 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
     }
     if (chi_safetensors_read(path, &all) == CHI_OK)
         chi_tensors_free(&all);
+    chi__bad_lines bad = { 0 };
+    chi__store_scan("fuzz", (const char *)bytes, count, take_fact, NULL, &bad);
     close(file);
     return 0;
 }
