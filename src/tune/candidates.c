@@ -9,7 +9,7 @@
 #include "search.h"
 
 enum { LEAST_ROWS = 1024, FIRST_ROWS = 2048, MOST_ROWS = 8192, ROUNDS = 4, FINAL_ROUNDS = 7, FINALISTS_A_CLASS = 2, DEFAULT_PATIENCE = 3, SLOWER = 4 };
-static const double SHORT_US = 400.0, LONG_US = 30e3, LEAST_GAIN = 1.01, LEAST_WINS = 0.7, CLBLAST_US = 60e6, TRIAL_US = 20e6, OPEN_US = 0.15e6;
+static const double SHORT_US = 400.0, LONG_US = 30e3, LEAST_GAIN = 1.02, LEAST_WINS = 0.7, CLBLAST_US = 60e6, CLBLAST_LEAST_US = 12e6, TRIAL_US = 20e6, OPEN_US = 0.15e6;
 
 static bool same_tile(const chi__tile *a, const chi__tile *b) { return strcmp(a->name, b->name) == 0; }
 
@@ -238,7 +238,7 @@ double chi__race_finish_us(const chi__search *s)
 {
     const chi__candidate *base = &s->race->all[0];
     const double most = 1.0 + FINALISTS_A_CLASS * CHI__CLASSES, count = (double)s->race->count + 1.0, finalists = count < most ? count : most;
-    return 0.5e6 + finalists * (OPEN_US + (FINAL_ROUNDS + 2.0) * (base->us[0] + base->us[1]));
+    return 0.5e6 + finalists * OPEN_US + (FINAL_ROUNDS + 2.0) * (finalists * (base->us[0] + base->us[1]) + s->race->clblast_us);
 }
 
 static void add_finalist(chi__trial *t, const char *name)
@@ -315,66 +315,72 @@ static chi_status record_class(chi__search *s, chi__trial *t, size_t class, doub
 }
 
 // Another's product, which compiles slowly and may fail: on its own before it joins the others, with a deadline of its own.
-static bool clblast_joins(chi__search *s)
+void chi__race_clblast(chi__search *s)
 {
     chi__trial t;
     if (s->race->family != CHI__FAMILY_CORE || s->device.numerics != CHI_NUMERICS_FAST || !chi__clblast_is_here())
-        return false;
-    const double left = s->end - chi__now_us() - 2.0 * chi__race_finish_us(s);
-    if (s->options.effort == CHI_TUNE_QUICK && left < 15e6) {
-        snprintf(s->report->note, sizeof s->report->note, "CLBlast was left out: its first call takes about 10 s, %.0f s are left", left > 0.0 ? left * 1e-6 : 0.0);
-        return false;
+        return;
+    const bool quick = s->options.effort == CHI_TUNE_QUICK;
+    const double left = 0.5 * (s->end - chi__now_us()), patience = quick && left < CLBLAST_US ? left : CLBLAST_US;
+    if (quick && left < CLBLAST_LEAST_US) {
+        snprintf(s->report->note, sizeof s->report->note, "CLBlast was left out: its first call takes about 10 s, half of what is left are %.0f", left > 0.0 ? left * 1e-6 : 0.0);
+        return;
     }
     prepare(s, &t);
     t.count = 1;
     strcpy(t.tiles[0].tile, "clblast");
-    const chi_status st = chi__trial_ask(s->options.runner, CLBLAST_US, &t);
-    if (st == CHI_OK && !t.tiles[0].failed && t.tiles[0].hash == s->race->hash)
-        return chi__search_say(s, "clblast", "%.3f ms, %.3f ms", t.tiles[0].us[0][0] * 1e-3, t.tiles[0].us[1][0] * 1e-3);
+    const chi_status st = chi__trial_ask(s->options.runner, patience, &t);
+    if (st == CHI_OK && !t.tiles[0].failed && t.tiles[0].hash == s->race->hash) {
+        s->race->clblast_us = least(t.tiles[0].us[0], ROUNDS) + least(t.tiles[0].us[1], ROUNDS);
+        s->race->clblast = chi__search_say(s, "clblast", "%.3f ms, %.3f ms", least(t.tiles[0].us[0], ROUNDS) * 1e-3, least(t.tiles[0].us[1], ROUNDS) * 1e-3);
+        return;
+    }
     snprintf(s->report->note, sizeof s->report->note, "CLBlast was rejected: %.150s", st != CHI_OK ? chi_error_text() : t.tiles[0].why);
     chi__search_say(s, "clblast", "rejected: %s", st != CHI_OK ? chi_error_text() : t.tiles[0].why);
-    return false;
+}
+
+// The finals; clblast: with it, the last.
+static chi_status run_finals(chi__search *s, bool clblast, chi__trial *t)
+{
+    prepare(s, t);
+    t->rounds = FINAL_ROUNDS;
+    t->unchecked = CHI__MOST_CONTESTANTS;
+    add_finalist(t, s->base.name);
+    for (size_t class = 0; class < CHI__CLASSES; class++) {
+        const chi__candidate *best[FINALISTS_A_CLASS];
+        const size_t count = chi__race_best(s->race, class, best, FINALISTS_A_CLASS);
+        for (size_t i = 0; i < count; i++)
+            add_finalist(t, best[i]->tile.name);
+    }
+    if (clblast)
+        add_finalist(t, "clblast");
+    if (t->count == 1) // nobody to compare it with
+        t->rounds = 1;
+    CHI_TRY(ask(s, t, (double)t->count));
+    const chi__contestant *last = &t->tiles[t->count - 1], *failed = t->tiles[0].failed ? t->tiles : clblast && last->failed ? last : NULL;
+    return failed ? chi__fail(NULL, CHI_ERR_INTERNAL, "%s", failed->why) : CHI_OK;
 }
 
 chi_status chi__race_finish(chi__search *s)
 {
     chi__trial t;
-    const bool clblast = clblast_joins(s);
-    if (s->report->stopped)
-        return CHI_OK;
-    prepare(s, &t);
-    t.rounds = FINAL_ROUNDS;
-    t.unchecked = CHI__MOST_CONTESTANTS;
-    add_finalist(&t, s->base.name);
-    for (size_t class = 0; class < CHI__CLASSES; class++) {
-        const chi__candidate *best[FINALISTS_A_CLASS];
-        const size_t count = chi__race_best(s->race, class, best, FINALISTS_A_CLASS);
-        for (size_t i = 0; i < count; i++)
-            add_finalist(&t, best[i]->tile.name);
+    bool clblast = s->race->clblast;
+    chi_status st = run_finals(s, clblast, &t);
+    if (st != CHI_OK && clblast && chi__search_goes_on(s)) {
+        clblast = false;
+        st = run_finals(s, false, &t);
     }
-    const size_t other = t.count;
-    if (t.count == 1 && !clblast) // nobody to compare it with
-        t.rounds = 1;
-    if (clblast)
-        add_finalist(&t, "clblast");
-    chi_status st = ask(s, &t, (double)t.count);
-    if (st != CHI_OK && !chi__search_goes_on(s))
+    if (!chi__search_goes_on(s))
         return CHI_OK;
-    if (st == CHI_OK && t.tiles[0].failed)
-        st = chi__fail(NULL, CHI_ERR_INTERNAL, "%s", t.tiles[0].why);
-    if (st != CHI_OK) {
-        char why[512];
-        snprintf(why, sizeof why, "%s", chi_error_text());
-        return chi__fail(NULL, st, "%s: the best could not be measured beside the default: %s", chi__family_name(s->race->family), why);
+    if (st != CHI_OK) { // what was tried is kept; the other kernels go on
+        snprintf(s->report->note, sizeof s->report->note, "%s: the best could not be measured beside the default: %.100s", chi__family_name(s->race->family), chi_error_text());
+        chi__search_say(s, "", "%s", s->report->note);
+        return CHI_OK;
     }
     for (size_t class = 0; class < CHI__CLASSES; class++) {
-        double clblast_us = 0.0;
-        if (clblast && !t.tiles[other].failed) {
-            double all[CHI__MOST_ROUNDS];
-            memcpy(all, t.tiles[other].us[class], sizeof all);
-            clblast_us = median(all, t.rounds);
-        }
-        CHI_TRY(record_class(s, &t, class, clblast_us));
+        double all[CHI__MOST_ROUNDS];
+        memcpy(all, t.tiles[t.count - 1].us[class], sizeof all);
+        CHI_TRY(record_class(s, &t, class, clblast ? median(all, t.rounds) : 0.0));
     }
     return CHI_OK;
 }

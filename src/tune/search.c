@@ -206,6 +206,7 @@ static chi_status run_race(chi__search *s)
     const size_t count = seeds_of(s, s->race->family, seeds);
     size_t fresh = 1;
     CHI_TRY(chi__race_start(s));
+    chi__race_clblast(s);
     CHI_TRY(try_all(s, seeds, count));
     if (quick)
         CHI_TRY(try_neighbours(s, 1, QUICK_STEPS, &fresh));

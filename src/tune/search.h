@@ -20,6 +20,8 @@ typedef struct chi__race {
     size_t count, tried, rejected, known;
     size_t n, dims[CHI__CLASSES];
     uint64_t hash;         // of the default's results
+    bool clblast;          // takes part in the finals
+    double clblast_us;     // both shapes
     double until, cost_us, base_us; // when to end, finals included; what the last trial and the default's took
 } chi__race;
 
@@ -47,6 +49,8 @@ bool chi__search_say(chi__search *s, const char *tile, const char *format, ...) 
 // Times and checks the default, and settles the rows of the problems. Everything depends on it: its failure is one of
 // the search.
 chi_status chi__race_start(chi__search *s);
+// The same of CLBlast's product, where products are raced under fast numerics; its failure is a note.
+void chi__race_clblast(chi__search *s);
 // Times and checks a tile unless it was before. A tile's failure is none of the search; writing its fact may be.
 chi_status chi__race_try(chi__search *s, const chi__tile *tile);
 // The tiles that were best for a class so far, best first; returns how many.
