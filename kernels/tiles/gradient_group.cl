@@ -3,8 +3,8 @@
 // The other family: tiles/gradient_panel.cl, which says what G is and what the macros and arguments mean.
 // Host: src/tiles/passes.c. Reference: src/ref/loss.c.
 //
-// A group owns rows of dX or of dY. For each tile of its rows × features it walks the superblocks upwards: one chain a
-// superblock, added to the total.
+// A group owns rows of dX or of dY and TILE_N features of them: GPUs want many groups, and G is formed anew for each tile of
+// features anyway. For each tile of its rows it walks the superblocks upwards: one chain a superblock, added to the total.
 #include "core/group.h"
 
 #if !defined(BLOCK) || !defined(SYMMETRIC) || !defined(SHIFTED) || !defined(WEIGHTS)
@@ -83,7 +83,7 @@ GROUP_KERNEL
 void tiles_gradient(const uint first, const uint n, const uint m, const uint dim,
                     const uint s0, const uint s1, const uint w0, const uint w1,
                     const uint x_groups, const uint x_rows,            // groups that own rows of dX, and how many rows
-                    const uint y_groups,                               // groups that own BLOCK columns
+                    const uint y_groups, const uint y_rows,            // groups that own columns, and how many
                     const int partner,
                     global const float *restrict scalars,              // κ, scale, scale of the gradient
                     global const float *restrict kept,
@@ -97,7 +97,7 @@ void tiles_gradient(const uint first, const uint n, const uint m, const uint dim
 {
     LOCAL_OPERANDS(left, right);
     // As in the panel version: dX groups are spread evenly among the dY groups.
-    const uint u = first + (uint)get_group_id(0), all = x_groups + y_groups;
+    const uint group = first + (uint)get_group_id(0), across = (dim + TILE_N - 1) / TILE_N, u = group / across, all = x_groups + y_groups;
     const uint before = (uint)((ulong)u * x_groups / all);
     const bool owns_x = (uint)(((ulong)u + 1) * x_groups / all) > before;
     const uint sb_n = superblock(n), sb_m = superblock(m), e0 = s0 * sb_n, c0 = w0 * sb_m;
@@ -110,12 +110,11 @@ void tiles_gradient(const uint first, const uint n, const uint m, const uint dim
                          gx_stride, dim, scalars[2], a, WEIGHTS == 2 ? q : 0, own_y, n };
         to = x;
     } else {
-        const uint own = (SYMMETRIC ? s1 * sb_n : c0) + (u - before) * BLOCK;
-        const walk y = { own, min(m, own + BLOCK), s0, s1, n, sb_n, true, xd, SYMMETRIC ? grad_x + gx_offset : grad_y + gy_offset,
+        const uint own = (SYMMETRIC ? s1 * sb_n : c0) + (u - before) * y_rows;
+        const walk y = { own, min(m, own + y_rows), s0, s1, n, sb_n, true, xd, SYMMETRIC ? grad_x + gx_offset : grad_y + gy_offset,
                          SYMMETRIC ? gx_stride : gy_stride, dim, scalars[2], 0, 0, 0, 0 };
         to = y;
     }
     for (uint i0 = to.own; i0 < to.own_end; i0 += TILE_M)
-        for (uint d = 0; d < dim; d += TILE_N)
-            sum_tile(&t, &to, i0, d, left, right);
+        sum_tile(&t, &to, i0, group % across * TILE_N, left, right);
 }

@@ -165,7 +165,7 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void tiles_gradient(const uint first, const uint n, const uint m, const uint dim,
                     const uint s0, const uint s1, const uint w0, const uint w1,
                     const uint x_groups, const uint x_rows,            // groups that own rows of dX, and how many rows
-                    const uint y_groups,                               // groups that own BLOCK columns
+                    const uint y_groups, const uint y_rows,            // groups that own columns, and how many: BLOCK
                     const int partner,
                     global const float *restrict scalars,              // κ, scale, scale of the gradient
                     global const float *restrict kept,

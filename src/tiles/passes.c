@@ -125,15 +125,19 @@ static chi_status run_weights(chi__passes *p, size_t s0, size_t end, size_t w0, 
     }, groups, (double)WEIGH_FLOP * (double)groups * (double)block * (double)block);
 }
 
-// What the tiles of superblocks s0 … s1 − 1 of rows and w0 … w1 − 1 of columns add to the gradients.
+// What the tiles of superblocks s0 … s1 − 1 of rows and w0 … w1 − 1 of columns add to the gradients; group_rows of dX a group
+// of the panel core.
 static chi_status run_gradient(chi__passes *p, const chi__walk *walk, size_t s0, size_t s1, size_t w0, size_t w1,
                                size_t group_rows, const chi_buffer *tiles)
 {
     const chi__pairs *pairs = &p->pairs;
     const size_t sb = chi__superblock(pairs->n), first = s0 * sb, end = s1 * sb < pairs->n ? s1 * sb : pairs->n;
-    const size_t x_groups = walk->gx.buffer ? chi__div_up(end - first, group_rows) : 0;
+    const bool group = p->tile->core == CHI_CORE_GROUP; // a group has one tile of rows and of features
+    const size_t x_rows = group ? p->tile->tile_m : group_rows, y_rows = group ? p->tile->tile_m : p->tile->block;
+    const size_t across = group ? chi__div_up(pairs->dim, p->tile->tile_n) : 1;
+    const size_t x_groups = walk->gx.buffer ? chi__div_up(end - first, x_rows) : 0;
     const size_t others = pairs->symmetric ? pairs->n - end : walk->gy.buffer ? pairs->m : 0;
-    const size_t y_groups = chi__div_up(others, p->tile->block);
+    const size_t y_groups = chi__div_up(others, y_rows);
     const int partner = pairs->weights == CHI__WEIGHTS_LABELS ? -1 : pairs->symmetric ? (int)(pairs->n / 2) : 0;
     const chi_buffer *b = pairs->symmetric ? p->a : p->b, *col_shift = p->col_shift ? p->col_shift : p->row_shift;
     const chi__operand *own = walk->own ? walk->own : walk->y;
@@ -143,11 +147,11 @@ static chi_status run_gradient(chi__passes *p, const chi__walk *walk, size_t s0,
     return chi__run_groups(p->dev, &(chi__launch){
         .kernel = p->gradient, .local = { p->tile->wg_n, p->tile->wg_m },
         .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), U32(s0), U32(s1), U32(w0), U32(w1), U32(x_groups),
-                  U32(group_rows), U32(y_groups), I32(partner), BUF(p->scalars), BUF(tiles), BUF(walk->x->columns),
+                  U32(x_rows), U32(y_groups), U32(y_rows), I32(partner), BUF(p->scalars), BUF(tiles), BUF(walk->x->columns),
                   BUF(walk->y->columns), BUF(own->columns), BUF(p->a), BUF(b), BUF(p->w), BUF(p->q), BUF(p->positive),
                   BUF(p->row_shift), BUF(col_shift), BUF(p->labels), U64(walk->gx.offset), U32(chi__stride(walk->gx)),
                   U64(walk->gy.offset), U32(chi__stride(walk->gy)), BUF(walk->gx.buffer), BUF(walk->gy.buffer) },
-    }, x_groups + y_groups, product_flop(p) * part * ((x_groups > 0) + (y_groups > 0)));
+    }, (x_groups + y_groups) * across, product_flop(p) * part * ((x_groups > 0) + (y_groups > 0)));
 }
 
 // Kept tiles first, then panel by panel computed again. Where y is x, a panel has no column before its own rows.
