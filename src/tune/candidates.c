@@ -9,7 +9,7 @@
 #include "search.h"
 
 enum { LEAST_ROWS = 1024, FIRST_ROWS = 2048, MOST_ROWS = 8192, ROUNDS = 4, FINAL_ROUNDS = 7, FINALISTS_A_CLASS = 2, DEFAULT_PATIENCE = 3, SLOWER = 4 };
-static const double SHORT_US = 400.0, LONG_US = 30e3, LEAST_GAIN = 1.02, LEAST_WINS = 0.7, CLBLAST_US = 60e6, CLBLAST_LEAST_US = 12e6, TRIAL_US = 20e6, OPEN_US = 0.15e6;
+static const double SHORT_US = 400.0, LONG_US = 30e3, LEAST_GAIN = 1.02, LEAST_WINS = 0.7, CLBLAST_US = 60e6, CLBLAST_LEAST_US = 12e6, TRIAL_US = 20e6, GRACE_US = 5e6, OPEN_US = 0.15e6;
 
 static bool same_tile(const chi__tile *a, const chi__tile *b) { return strcmp(a->name, b->name) == 0; }
 
@@ -115,10 +115,10 @@ static double deadline_us(const chi__search *s)
 }
 
 // ---- one candidate -----------------------------------------------------------------------------------
-static chi_status ask(chi__search *s, chi__trial *t, double patience)
+static chi_status ask(chi__search *s, chi__trial *t, double patience_us)
 {
     const double start = chi__now_us();
-    const chi_status st = chi__trial_ask(s->options.runner, deadline_us(s) * patience, t);
+    const chi_status st = chi__trial_ask(s->options.runner, patience_us, t);
     s->race->cost_us = chi__now_us() - start;
     s->report->busy = s->report->busy || t->busy;
     return st;
@@ -140,7 +140,7 @@ static chi_status run_default(chi__search *s, chi__trial *t)
     prepare(s, t);
     t->count = 1;
     strcpy(t->tiles[0].tile, s->base.name);
-    CHI_TRY(ask(s, t, DEFAULT_PATIENCE));
+    CHI_TRY(ask(s, t, DEFAULT_PATIENCE * deadline_us(s)));
     return t->tiles[0].failed ? chi__fail(NULL, CHI_ERR_INTERNAL, "%s", t->tiles[0].why) : CHI_OK;
 }
 
@@ -200,7 +200,9 @@ chi_status chi__race_try(chi__search *s, const chi__tile *tile)
     t.unchecked = 1;
     strcpy(t.tiles[0].tile, s->base.name);
     strcpy(t.tiles[1].tile, tile->name);
-    const chi_status st = ask(s, &t, 1.0);
+    // A search ends in time: what is stopped before its deadline for that is not the tile's fault.
+    const double left = s->end + GRACE_US - chi__now_us(), whole = deadline_us(s), patience = left < GRACE_US ? GRACE_US : left < whole ? left : whole;
+    const chi_status st = ask(s, &t, patience);
     const chi__contestant *own = &t.tiles[0], *got = &t.tiles[1];
     char why[200];
     snprintf(why, sizeof why, "%s", st != CHI_OK ? chi_error_text() : got->failed ? got->why : "its results have other bits than the default's");
@@ -209,6 +211,11 @@ chi_status chi__race_try(chi__search *s, const chi__tile *tile)
         // An interrupt from the keyboard ends the trial as well: that says nothing about the tile.
         if (!chi__search_goes_on(s))
             return CHI_OK;
+        if (st == CHI_ERR_TIMEOUT && patience < whole) {
+            snprintf(s->report->note, sizeof s->report->note, "%s %s was given up after %.0f s: the time was over", chi__family_name(race->family), tile->name, patience * 1e-6);
+            chi__search_say(s, tile->name, "given up: the time is over");
+            return CHI_OK;
+        }
         return reject(s, tile, why, false);
     }
     // In turns with the default: what else the machine does meanwhile slows down both.
@@ -289,6 +296,8 @@ static chi_status record_class(chi__search *s, chi__trial *t, size_t class, doub
     f.us = best_us;
     f.default_us = default_us;
     f.fraction = r->peak_gflops > 0.0 && !t->busy ? chi__trial_flop(race->family, s->race->n, f.dim) / best_us * 1e-3 / r->peak_gflops : 0.0;
+    if (f.fraction > 1.02) // the peak was measured while others used the device
+        f.fraction = 0.0;
     CHI_TRY(chi__store_put(s->folder, &s->identity, &f, 1));
     if (clblast_us > 0.0) {
         chi__fact other = f;
@@ -356,7 +365,7 @@ static chi_status run_finals(chi__search *s, bool clblast, chi__trial *t)
         add_finalist(t, "clblast");
     if (t->count == 1) // nobody to compare it with
         t->rounds = 1;
-    CHI_TRY(ask(s, t, (double)t->count));
+    CHI_TRY(ask(s, t, (double)t->count * deadline_us(s)));
     const chi__contestant *last = &t->tiles[t->count - 1], *failed = t->tiles[0].failed ? t->tiles : clblast && last->failed ? last : NULL;
     return failed ? chi__fail(NULL, CHI_ERR_INTERNAL, "%s", failed->why) : CHI_OK;
 }
