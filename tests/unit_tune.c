@@ -408,10 +408,12 @@ static void search(void **state)
     o.dry_run = false;
     steps = 0;
     most_steps = 2;
+    o.seconds = 100;
     assert_int_equal(chi_tune(&device, &o, &report), CHI_OK);
     assert_true(report.stopped && report.rows[0].best_us == 0.0);
     steps = 0;
     most_steps = 1000;
+    o.seconds = 8;
     assert_int_equal(chi_tune(&device, &o, &report), CHI_OK);
     assert_false(report.stopped);
     assert_int_equal(report.row_count, 2);

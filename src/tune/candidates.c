@@ -72,6 +72,12 @@ static bool recall(const chi__search *s, const chi__tile *tile, chi__candidate *
     return c->us[0] > 0.0 && c->us[1] > 0.0;
 }
 
+bool chi__race_knows(const chi__search *s, const chi__tile *tile)
+{
+    chi__candidate c = { 0 };
+    return recall(s, tile, &c);
+}
+
 static chi_status reject(chi__search *s, const chi__tile *tile, const char *why, bool known)
 {
     chi_tune_report *r = s->report;

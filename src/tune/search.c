@@ -119,8 +119,9 @@ static bool is_over(chi__search *s)
 
 static chi_status try_all(chi__search *s, const chi__tile *tiles, size_t count)
 {
-    for (size_t i = 0; i < count && !is_over(s); i++)
-        CHI_TRY(chi__race_try(s, &tiles[i]));
+    for (size_t i = 0; i < count && !s->report->stopped; i++)
+        if (chi__race_knows(s, &tiles[i]) || !is_over(s)) // what an earlier search found costs nothing
+            CHI_TRY(chi__race_try(s, &tiles[i]));
     return CHI_OK;
 }
 

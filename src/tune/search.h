@@ -51,6 +51,8 @@ bool chi__search_say(chi__search *s, const char *tile, const char *format, ...) 
 chi_status chi__race_start(chi__search *s);
 // The same of CLBlast's product, where products are raced under fast numerics; its failure is a note.
 void chi__race_clblast(chi__search *s);
+// Whether an earlier search found out about a tile.
+bool chi__race_knows(const chi__search *s, const chi__tile *tile);
 // Times and checks a tile unless it was before. A tile's failure is none of the search; writing its fact may be.
 chi_status chi__race_try(chi__search *s, const chi__tile *tile);
 // The tiles that were best for a class so far, best first; returns how many.
