@@ -165,6 +165,8 @@ chi_status chi__race_start(chi__search *s)
     race->n = before ? before : FIRST_ROWS;
     for (bool grown = false;;) { // until a run is neither too short for a clock nor so long that few could be tried
         const chi_status st = run_default(s, &t);
+        if (!chi__search_goes_on(s))
+            return CHI_OK;
         if (st != CHI_OK) {
             char why[512];
             snprintf(why, sizeof why, "%s", chi_error_text());

@@ -206,7 +206,10 @@ static chi_status run_race(chi__search *s)
     const bool quick = s->options.effort == CHI_TUNE_QUICK;
     const size_t count = seeds_of(s, s->race->family, seeds);
     size_t fresh = 1;
-    CHI_TRY(chi__race_start(s));
+    if (chi__search_goes_on(s))
+        CHI_TRY(chi__race_start(s));
+    if (s->report->stopped)
+        return CHI_OK;
     chi__race_clblast(s);
     CHI_TRY(try_all(s, seeds, count));
     if (quick)
