@@ -198,6 +198,8 @@ def planted(work):
     folder = f"{work}/planted"
     code, report, errors, _ = tune(folder, "--tile", "p4x16v4b32", "--rows", "512", "--budget", "18")
     rows = report.get("rows", [])
+    hasty, quick, errors_quick, _ = tune(f"{work}/hasty", "--tile", "p4x16v4b32", "--rows", "512", "--budget", "1")
+    check(hasty == 0 and all(r["tried"] == 1 and r["best"] != "p4x16v4b32" for r in quick.get("rows", [])), "a hasty search does not record a bad default", json.dumps(quick) + errors_quick)
     check(code == 0 and all(r["default"] == "p4x16v4b32" and r["best"] != r["default"] and r["gain"] > 1.05 for r in rows) and rows, "a bad default is beaten", json.dumps(rows) + errors)
 
 

@@ -265,6 +265,14 @@ static void add_finalist(chi__trial *t, const char *name)
         snprintf(t->tiles[t->count++].tile, CHI__TILE_NAME, "%s", name);
 }
 
+static bool is_rejected(const chi__race *race, const chi__tile *tile)
+{
+    for (size_t i = 0; i < race->count; i++)
+        if (same_tile(&race->all[i].tile, tile))
+            return race->all[i].rejected;
+    return false;
+}
+
 // Who won a class: the least median, if it beats the default by more than noise in most rounds; else the default, 0.
 static size_t winner_of(const chi__trial *t, size_t class, double *default_us, double *best_us)
 {
@@ -363,6 +371,10 @@ static chi_status run_finals(chi__search *s, bool clblast, chi__trial *t)
     t->rounds = FINAL_ROUNDS;
     t->unchecked = CHI__MOST_CONTESTANTS;
     add_finalist(t, s->base.name);
+    add_finalist(t, s->usual.name); // so that neither a bad default nor a hasty search is recorded over something better
+    for (size_t class = 0; class < CHI__CLASSES; class++)
+        if (!is_rejected(s->race, &s->present[s->race->family][class]))
+            add_finalist(t, s->present[s->race->family][class].name);
     for (size_t class = 0; class < CHI__CLASSES; class++) {
         const chi__candidate *best[FINALISTS_A_CLASS];
         const size_t count = chi__race_best(s->race, class, best, FINALISTS_A_CLASS);

@@ -94,10 +94,10 @@ static size_t seeds_of(const chi__search *s, chi__family family, chi__tile *seed
 {
     const bool quick = s->options.effort == CHI_TUNE_QUICK;
     const size_t room = quick ? QUICK_SEEDS : THOROUGH_SEEDS, heirs = quick ? QUICK_HEIRS : THOROUGH_HEIRS;
-    size_t count = 0;
+    size_t count = add_seed(seeds, 0, room, &s->usual, family);
     chi__tile tile;
-    if (chi__tile_parse(s->core, chi__tile_default(s->core, &s->info), &tile))
-        count = add_seed(seeds, count, room, &tile, family);
+    for (size_t class = 0; class < CHI__CLASSES; class++)
+        count = add_seed(seeds, count, room, &s->present[family][class], family);
     for (size_t class = 0; class < CHI__CLASSES && s->core_race; class++) {
         const chi__candidate *best[THOROUGH_HEIRS];
         const size_t found = chi__race_best(s->core_race, class, best, heirs);
@@ -263,6 +263,27 @@ static chi_status resolve(chi__search *s, const chi_device_options *device, cons
     return CHI_OK;
 }
 
+static void say_nothing(void *user, chi_log_level level, const char *sentence)
+{
+    (void)user;
+    (void)level;
+    (void)sentence;
+}
+
+// The tiles in use: a search that finds nothing must not make them worse. What is to be said of the device was said.
+static chi_status look_at_records(chi__search *s)
+{
+    chi_device *dev = NULL;
+    chi_device_options silent = s->device;
+    silent.log = (chi_log){ say_nothing, NULL };
+    CHI_TRY(chi_device_open(&silent, &dev));
+    for (int f = 0; f < CHI__FAMILIES; f++)
+        for (size_t class = 0; class < CHI__CLASSES; class++)
+            s->present[f][class] = *chi__tuned_tile(dev, (chi__family)f, class ? WIDE : NARROW, NULL);
+    chi_device_close(&dev);
+    return CHI_OK;
+}
+
 // What is known without a trial: device, core, default, sources.
 static chi_status look_at_device(chi__search *s)
 {
@@ -276,10 +297,12 @@ static chi_status look_at_device(chi__search *s)
     for (int f = 0; f < CHI__FAMILIES && st == CHI_OK; f++)
         st = chi__family_source(dev, (chi__family)f, &s->sources[f]);
     chi_device_close(&dev);
+    if (st == CHI_OK && !chi__tile_parse(s->core, chi__tile_default(s->core, &s->info), &s->usual))
+        st = chi__fail(NULL, CHI_ERR_INTERNAL, "the default tile %s is none of its space", chi__tile_default(s->core, &s->info));
     s->device.core = s->core; // settled here: trials do not compare the cores again
     s->device.match = s->info.selector;
     s->device.tile = NULL;
-    return st;
+    return st == CHI_OK ? look_at_records(s) : st;
 }
 
 static bool remember(void *user, const char *file, const chi__identity *device, const chi__fact *fact)

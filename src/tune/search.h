@@ -33,6 +33,8 @@ typedef struct chi__search {
     chi_core core;
     char folder[4096];
     chi__tile base;             // the default that candidates are compared with
+    chi__tile usual;            // the table's, the same unless another was asked for
+    chi__tile present[CHI__FAMILIES][CHI__CLASSES]; // what is used now
     uint64_t sources[CHI__FAMILIES];
     chi__fact *facts;           // of earlier searches
     size_t fact_count;

@@ -8,7 +8,7 @@
 
 #include "record.h"
 
-enum { CHI__MOST_CONTESTANTS = 8, CHI__MOST_ROUNDS = 16, CHI__CLASSES = 2, CHI__ANSWER = 64 << 10 };
+enum { CHI__MOST_CONTESTANTS = 10, CHI__MOST_ROUNDS = 16, CHI__CLASSES = 2, CHI__ANSWER = 64 << 10 };
 
 // "clblast" in place of a tile: CLBlast's product, for CHI__FAMILY_CORE.
 typedef struct chi__contestant {
