@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""chiaro beside PyTorch, or faiss for topk, on the same work in the same run. Their halves: torch_side.py, faiss_side.py.
+"""chiaro beside PyTorch, faiss (topk) or tinygrad, on the same work in the same run. Their halves: torch_side.py, faiss_side.py,
+tinygrad_side.py.
 
     python3 bench/peers/compare.py clip:4096x4096x128 ntxent:8192x8192x128 gemm:4096x4096x512 train-step:512 topk:10000x100000x128
 
@@ -34,8 +35,9 @@ VARIANTS = {
     "topk": ["IndexFlatIP"],
     "train-step": ["plain", "channels_last", "compiled plain", "compiled channels_last"],
 }
-PEERS = {"topk": "faiss"}  # whose half is <name>_side.py; PyTorch everywhere else
-PACKAGES = {"torch": ["torch", "numpy"], "faiss": ["faiss-cpu", "numpy"]}
+PEERS = {"topk": "faiss"}  # whose half is <name>_side.py; PyTorch everywhere else, or what --peer names
+OTHERS = {("tinygrad", "clip"): ["jit"]}  # variants of other peers
+PACKAGES = {"torch": ["torch", "numpy"], "faiss": ["faiss-cpu", "numpy"], "tinygrad": ["tinygrad", "numpy"]}
 TUNED = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(16 << 30), "MALLOC_TOP_PAD_": str(64 << 20), "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
@@ -47,6 +49,8 @@ def options():
     parse.add_argument("--rounds", type=int, default=5, help="processes a variant; default and least that counts: 5")
     parse.add_argument("--reps", type=int, default=5, help="timed repeats a process; default and least that counts: 5")
     parse.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parse.add_argument("--peer", choices=sorted(PACKAGES), help="default: faiss for topk, else torch; tinygrad runs clip on the same OpenCL device")
+    parse.add_argument("--variants", default="", help="only variants whose name contains this")
     parse.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parse.add_argument("--device", default="cpu", help="chiaro's device; default: cpu")
     arguments = parse.parse_args()
@@ -55,8 +59,8 @@ def options():
     return arguments
 
 
-def peer_of(problem):
-    return PEERS.get(problem.split(":", 1)[0], "torch")
+def peer_of(problem, arguments):
+    return arguments.peer or PEERS.get(problem.split(":", 1)[0], "torch")
 
 
 def own_python(folder, peer):
@@ -80,16 +84,18 @@ def sides(problem, arguments, python, folder):
     """Name → a function that runs one process of it."""
     kind, numbers = problem.split(":", 1)
     last = numbers.split(",")[0].split("x")[-1]
-    if kind not in VARIANTS:
-        sys.exit(f"compare.py: {problem}: only {', '.join(VARIANTS)} have a peer here")
-    peer, dump = peer_of(problem), os.path.join(folder, f"{kind}.safetensors")
+    peer = peer_of(problem, arguments)
+    variants = VARIANTS.get(kind) if peer == PEERS.get(kind, "torch") else OTHERS.get((peer, kind))
+    if not variants:
+        sys.exit(f"compare.py: {problem}: {peer} has no half of it; {', '.join(VARIANTS)} have a peer here")
+    dump = os.path.join(folder, f"{kind}.safetensors")
     chiaro = [arguments.program, "bench", problem, "--json", "--device", arguments.device, "--threads", str(arguments.threads)]
     if kind != "train-step":
         run([*chiaro, "--reps", "1", "--dump", dump], os.environ)
     result = {"chiaro": lambda: run([*chiaro, "--reps", str(arguments.reps), "--peak"], os.environ)}
-    for variant in VARIANTS[kind]:
-        for tag, extra in (("", {}), (", allocator tuned", TUNED)):
-            environment = {**os.environ, **extra, "OMP_NUM_THREADS": str(arguments.threads), "TORCHINDUCTOR_CACHE_DIR": os.path.join(folder, "inductor")}
+    for variant in (v for v in variants if arguments.variants in v):
+        for tag, extra in (("", {}), (", allocator tuned", TUNED)) if peer == "torch" else (("", {}),):
+            environment = {**os.environ, **extra, "DEV": "CL", "POCL_MAX_PTHREAD_COUNT": str(arguments.threads), "OMP_NUM_THREADS": str(arguments.threads), "TORCHINDUCTOR_CACHE_DIR": os.path.join(folder, "inductor")}
             command = [python, os.path.join(HERE, f"{peer}_side.py"), kind, variant, dump, str(arguments.threads), str(arguments.reps), last]
             if not (arguments.no_compile and variant.startswith("compiled")):
                 result[f"{peer} {variant}{tag}"] = lambda c=command, e=environment: run(c, e)
@@ -122,19 +128,20 @@ def compare(problem, arguments, python):
     ours = seen["chiaro"]
     peers = {tag: min((m for name, m in medians.items() if name != "chiaro" and name.endswith("tuned") == (tag == "tuned")), default=None)
              for tag in ("installed", "tuned")}
+    peer = peer_of(problem, arguments)
     summary = {"problem": problem, "device": ours[0]["device"], "threads": arguments.threads, "rounds": arguments.rounds, "reps": arguments.reps,
                "counts": arguments.rounds >= 5 and arguments.reps >= 5,
                "chiaro_ms": round(medians["chiaro"], 3), "fraction_of_peak": [r["fraction_of_peak"] for r in ours], "load": os.getloadavg()[0]}
     for tag, best in peers.items():
-        summary[f"{peer_of(problem)}_{tag}_ms"] = best and round(best, 3)
-        summary[f"chiaro_over_{peer_of(problem)}_{tag}"] = best and round(medians["chiaro"] / best, 3)
+        summary[f"{peer}_{tag}_ms"] = best and round(best, 3)
+        summary[f"chiaro_over_{peer}_{tag}"] = best and round(medians["chiaro"] / best, 3)
     print(json.dumps(summary), flush=True)
 
 
 def main():
     arguments = options()
     for problem in arguments.problems:
-        peer = peer_of(problem)
+        peer = peer_of(problem, arguments)
         compare(problem, arguments, arguments.python or own_python(os.path.join(ROOT, "build", "peers", "venv" if peer == "torch" else peer), peer))
 
 

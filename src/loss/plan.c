@@ -133,7 +133,10 @@ static void describe(chi_loss *loss, const chi__tile *tile, const chi__needs *ne
         plan->buffers[i].bytes = chi__buffer_counted(needs->at[i].bytes);
     }
     chi__passes_work(&loss->passes, &plan->launches);
-    plan->launches += 8; // norms, packing, row function, sum, projection
+    // Packing, row function and sum; projection of each gradient; labels checked, counted and weighed; scores of a queue's keys.
+    const chi__loss_rules *rules = loss->rules;
+    const size_t sides = loss->options.no_gradient || loss->options.unit_rows ? 0 : rules->two_inputs && !rules->queue ? 2 : 1;
+    plan->launches += 3 + sides + (rules->two_inputs ? 1u : 0u) + (rules->queue ? 2u : 0u) + (rules->labels ? 3u : 0u);
 }
 
 chi_status chi__loss_plan(chi_loss *loss, chi__needs *needs)

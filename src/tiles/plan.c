@@ -148,7 +148,8 @@ double chi__passes_work(const chi__passes *p, size_t *launches)
     const size_t steps = p->scheme == CHI__SCHEME_WINDOWS ? chi__div_up(p->pairs.m, p->window)
                        : p->panel_rows                    ? chi__div_up(p->pairs.n - p->kept_rows, p->panel_rows)
                                                           : 0;
-    *launches = 1 + 2 * steps + (p->kept_rows > 0) + 3 * p->pairs.shifted;
+    const bool once = p->scheme == CHI__SCHEME_WINDOWS || p->scheme == CHI__SCHEME_PANELS; // no walk before the steps
+    *launches = (once ? 0 : 1) + 2 * steps + (p->kept_rows > 0) + (p->pairs.shifted ? 3 : 0);
     return c.forward * (dim + sums) + (p->pairs.shifted ? c.forward * dim : 0.0) + c.again * (dim + sums) +
            c.gradient * (dim + WEIGHT_WORK);
 }
