@@ -5,7 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 . tools/packages.sh
-need_packages $BUILD_PACKAGES libcmocka-dev dataset-fashion-mnist oclgrind mesa-opencl-icd python3-venv
+need_packages $BUILD_PACKAGES libcmocka-dev dataset-fashion-mnist oclgrind mesa-opencl-icd clang-15 libclc-15 python3-venv
 export CHIARO_CACHE_DIR="$PWD/build/test-cache" CHIARO_TUNE_DIR="$PWD/build/no-records" # not the user's own
 
 configure() { # folder, then options

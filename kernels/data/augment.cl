@@ -112,7 +112,7 @@ inline float16 chunk(global const float *row, const uint c, const uint n)
     if (16 * c + 16 <= n)
         return vload16(c, row);
     float tail[16];
-    for (uint i = 0; i < 16; i++)
+    CHI_UNROLL for (uint i = 0; i < 16; i++)
         tail[i] = 16 * c + i < n ? row[16 * c + i] : 0.0f;
     return vload16(0, tail);
 }
@@ -125,8 +125,9 @@ inline void put_chunk(const float16 v, global float *row, const uint c, const ui
     }
     float tail[16];
     vstore16(v, 0, tail);
-    for (uint i = 0; 16 * c + i < n; i++)
-        row[16 * c + i] = tail[i];
+    CHI_UNROLL for (uint i = 0; i < 16; i++)
+        if (16 * c + i < n)
+            row[16 * c + i] = tail[i];
 }
 
 // Superblock b of the row's sum, by 16 lanes and a halving tree. No pixel is −0, so the zeros behind the end of the

@@ -8,6 +8,12 @@
 #include "tiles/scores_group.h"
 #include "similarity/counts.h"
 
+// Places past the bins: below, above, NaN.
+inline uint bin_of(const float s, const uint bins, const float low, const float high, const float bins_per_unit)
+{
+    return is_nan(s) ? bins + 2 : s < low ? bins : s > high ? bins + 1 : min((uint)((s - low) * bins_per_unit), bins - 1);
+}
+
 inline void add_rows(local const float *slab, const places p, const uint j0, const uint j_end, const uint power,
                      const float centre, float *lanes)
 {
@@ -43,13 +49,12 @@ void similarity_stats(const uint first, const uint n, const uint m, const uint d
             multiply_panels(xp + (size_t)i0 * dim, yp + (size_t)j0 * dim, dim, space, space + LEFT_SIZE, acc);
             apply_metric(acc, i0, ib_end, j0, x_norms, y_norms);
             const places p = places_at(j0);
-            EACH_ENTRY(r, c)
-            {
-                const float s = acc[r][c] = acc[r][c] * scale;
-                if (power == 1 && i0 + ROW(p, r) < ib_end && j0 + COLUMN(p, c) < j_end)
-                    atomic_inc(seen + (is_nan(s) ? bins + 2 : s < low ? bins : s > high ? bins + 1 : min((uint)((s - low) * bins_per_unit), bins - 1)));
-            }
             EACH_SLAB(b) {
+                EACH_SLAB_ENTRY(p, b, r, c) {
+                    const float s = acc[r][c] = acc[r][c] * scale;
+                    if (power == 1 && i0 + ROW(p, r) < ib_end && j0 + COLUMN(p, c) < j_end)
+                        atomic_inc(seen + bin_of(s, bins, low, high, bins_per_unit));
+                }
                 put_slab(acc, p, b, space);
                 barrier(CLK_LOCAL_MEM_FENCE);
                 add_rows(space, p, j0, j_end, power, centre, lanes + b * SLAB_PAIRS);

@@ -3,7 +3,7 @@
 // Operands of tile passes get theirs while they are packed: tiles/pack.cl. Reference: src/ref/exact.c.
 #include "tiles/norms.h"
 
-kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+kernel __attribute__((reqd_work_group_size(ROW_ITEMS, 1, 1)))
 void tiles_norms(const uint n, const uint dim, const ulong offset, const uint stride,
                  const uint unit,                 // see tiles/norms.h
                  global const float *restrict x,  // [n][stride] from offset

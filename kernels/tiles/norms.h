@@ -7,7 +7,17 @@
 // Reference: src/ref/exact.c (chi__ref_normalize).
 #include "common/math.h"
 
+// One item on a CPU, with rows side by side; on a GPU the items of a wave are, a row each.
+#ifndef WG
+#error "tiles/norms.h needs WG"
+#endif
+#if WG == 1
 #define NORM_ROWS 8
+#define ROW_ITEMS 1
+#else
+#define NORM_ROWS 1
+#define ROW_ITEMS 64
+#endif
 enum { FAULT_UNIT_ROWS = 1 }; // place in the device's fault words
 
 // As bits: NaN is above infinity, infinity above all numbers.
@@ -42,7 +52,7 @@ inline void norm_rows(const uint row0, const uint end, const uint dim, const uin
 {
     float f[NORM_ROWS], m[NORM_ROWS], ss[NORM_ROWS];
     global const float *row[NORM_ROWS];
-    for (uint r = 0; r < NORM_ROWS; r++) {
+    CHI_UNROLL for (uint r = 0; r < NORM_ROWS; r++) {
         row[r] = x + (size_t)min(row0 + r, end - 1) * stride;
         m[r] = unit ? 1.0f : largest(row[r], dim);
         const int e = max((as_int(m[r]) >> 23) - 127, -126);
@@ -54,7 +64,9 @@ inline void norm_rows(const uint row0, const uint end, const uint dim, const uin
             const float t = row[r][k] * f[r];
             ss[r] = fma(t, t, ss[r]);
         }
-    for (uint r = 0; r < NORM_ROWS && row0 + r < end; r++) {
+    CHI_UNROLL for (uint r = 0; r < NORM_ROWS; r++) {
+        if (row0 + r >= end)
+            continue;
         global float *to = factors + 2 * (size_t)(row0 + r);
         if (!unit) {
             finish(m[r], f[r], ss[r], to, inverse + row0 + r);

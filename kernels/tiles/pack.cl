@@ -9,8 +9,8 @@
 // A row is multiplied by its two factors on the way (see tiles/norms.h).
 #include "tiles/norms.h"
 
-#if !defined(BLOCK) || !defined(WG)
-#error "tiles/pack.cl needs BLOCK and WG"
+#ifndef BLOCK
+#error "tiles/pack.cl needs BLOCK"
 #endif
 
 #if WG == 1
@@ -123,7 +123,7 @@ void tiles_pack(const uint first, const uint n, const uint dim, const ulong offs
 }
 
 // dots[i] = x̂_i · ŷ_i, one fma chain over features.
-kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+kernel __attribute__((reqd_work_group_size(ROW_ITEMS, 1, 1)))
 void tiles_row_dots(const uint n, const uint dim, const ulong x_offset, const uint x_stride, const ulong y_offset,
                     const uint y_stride, global const float *restrict x, global const float *restrict x_factors,
                     global const float *restrict y, global const float *restrict y_factors,
@@ -139,13 +139,14 @@ void tiles_row_dots(const uint n, const uint dim, const ulong x_offset, const ui
             const float a = x[x_offset + i * x_stride + k] * x_factors[2 * i] * x_factors[2 * i + 1];
             dot[r] = fma(a, y[y_offset + i * y_stride + k] * y_factors[2 * i] * y_factors[2 * i + 1], dot[r]);
         }
-    for (uint r = 0; r < NORM_ROWS && row0 + r < n; r++)
-        dots[row0 + r] = dot[r];
+    CHI_UNROLL for (uint r = 0; r < NORM_ROWS; r++)
+        if (row0 + r < n)
+            dots[row0 + r] = dot[r];
 }
 
 // grad ← the gradient for the raw row: inverse · (grad − x̂ (x̂ · grad)), and dots[i] = x̂_i · grad_i before it,
 // one fma chain over features. raw 0: rows were given as unit, only dots are wanted.
-kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+kernel __attribute__((reqd_work_group_size(ROW_ITEMS, 1, 1)))
 void tiles_project(const uint n, const uint dim, const uint raw,
                           const ulong x_offset, const uint x_stride, const ulong g_offset, const uint g_stride,
                           global const float *restrict x, global const float *restrict factors,
@@ -156,7 +157,7 @@ void tiles_project(const uint n, const uint dim, const uint raw,
     float f[NORM_ROWS], g[NORM_ROWS], dot[NORM_ROWS];
     global const float *row[NORM_ROWS];
     global float *to[NORM_ROWS];
-    for (uint r = 0; r < NORM_ROWS; r++) {
+    CHI_UNROLL for (uint r = 0; r < NORM_ROWS; r++) {
         const uint i = min(row0 + r, n - 1);
         row[r] = x + x_offset + (size_t)i * x_stride;
         to[r] = grad + g_offset + (size_t)i * g_stride;
@@ -167,7 +168,9 @@ void tiles_project(const uint n, const uint dim, const uint raw,
     for (uint k = 0; k < dim; k++)
         CHI_UNROLL for (uint r = 0; r < NORM_ROWS; r++)
             dot[r] = fma(row[r][k] * f[r] * g[r], to[r][k], dot[r]);
-    for (uint r = 0; r < NORM_ROWS && row0 + r < n; r++) {
+    CHI_UNROLL for (uint r = 0; r < NORM_ROWS; r++) {
+        if (row0 + r >= n)
+            continue;
         dots[row0 + r] = dot[r];
         const float inv = inverse[row0 + r];
         for (uint k = 0; k < dim && raw; k++)

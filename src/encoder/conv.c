@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // conv.c: convolutions, and linear layers as convolutions of one position. Kernels: kernels/encoder/conv_panel.cl and
-// conv_weights_panel.cl or their twins _group.cl, pack_weights.cl, reduce.cl, batch_norm.cl (the bias). Reference: src/ref/layers.c.
+// conv_weights_panel.cl or their twins _group.cl, pack_weights.cl, reduce.cl, batch_norm_*.cl (the bias). Reference: src/ref/layers.c.
 #include "encoder.h"
 
 #include <stdio.h>
@@ -137,7 +137,8 @@ static chi_status setup(chi_encoder *enc, chi__op *op)
     CHI_TRY(chi__encoder_kernel(enc, chi__core_file("encoder/conv_weights", enc->tile, file), "encoder_conv_weights", &op->kernels[WEIGHTS]));
     CHI_TRY(chi__kernel_get(enc->dev, "encoder/pack_weights.cl", "encoder_pack_weights", width, &op->kernels[PACK]));
     CHI_TRY(chi__kernel_get(enc->dev, "encoder/reduce.cl", "encoder_reduce", "", &op->kernels[REDUCE]));
-    CHI_TRY(chi__kernel_get(enc->dev, "encoder/batch_norm.cl", "encoder_channel_sums", "", &op->kernels[SUMS]));
+    CHI_TRY(chi__kernel_get(enc->dev, chi__core_file("encoder/batch_norm", enc->tile, file), "encoder_channel_sums",
+                            chi__items_define(enc->tile, width), &op->kernels[SUMS]));
     CHI_TRY(chi__scratch_create(enc->dev, packed_bytes(enc, &c, false), &op->buffers[FORWARD_WEIGHTS]));
     CHI_TRY(chi__scratch_create(enc->dev, packed_bytes(enc, &c, true), &op->buffers[BACKWARD_WEIGHTS]));
     CHI_TRY(chi__scratch_create(enc->dev, partial_bytes(&c, chi__positions(c.out, enc->batch)), &op->buffers[PARTIAL]));
@@ -227,7 +228,7 @@ static chi_status bias_gradient(chi_encoder *enc, chi__op *op, const numbers *c,
     const size_t positions = chi__positions(c->out, rows), parts = superblocks(positions);
     const chi_buffer *grad = enc->acts[op->out].grad, *partial = op->buffers[PARTIAL];
     CHI_TRY(chi__run_groups(enc->dev, &(chi__launch){
-        .kernel = op->kernels[SUMS], .local = { 1 },
+        .kernel = op->kernels[SUMS], .local = { chi__items(enc->tile) },
         .args = { U32(0), U32(positions), U32(0), U32(0), U32(c->out.height), U32(c->out.width), U32(c->out.channels),
                   LAYOUT(c->out_grad), LAYOUT(c->out_grad), BUF(grad), BUF(grad), BUF(grad), BUF(grad), BUF(grad), BUF(grad),
                   BUF(partial), BUF(partial) },

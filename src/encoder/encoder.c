@@ -16,7 +16,7 @@ chi_status chi__encoder_reduce(chi_encoder *enc, chi__kernel *kernel, size_t ent
                                size_t columns, const chi_buffer *partial, const chi_buffer *total, const chi_matrix *to)
 {
     return chi__run(enc->dev, &(chi__launch){
-        .kernel = kernel, .global = { chi__div_up(entries, 8) }, .local = { 1 },
+        .kernel = kernel, .global = { chi__div_up(entries, 8) }, .local = { chi__row_items(enc->tile) },
         .args = { U32(entries), U32(parts), U32(starts), U32(ends), U32(enc->accumulate), U32(rows), U32(columns), BUF(partial), BUF(total), BUF(to->buffer) },
     });
 }
@@ -32,8 +32,9 @@ chi_status chi_encoder_create(chi_device *dev, size_t batch, chi_shape input, co
     chi_status st = chi__core_tile(dev, CHI__FAMILY_CONV, input.channels, &enc->tile);
     if (st == CHI_OK)
         st = chi__encoder_plan(enc, input, layers);
+    char items[32];
     if (st == CHI_OK)
-        st = chi__kernel_get(dev, "encoder/pointwise.cl", "encoder_permute", "", &enc->permute);
+        st = chi__kernel_get(dev, "encoder/pointwise.cl", "encoder_permute", chi__items_define(enc->tile, items), &enc->permute);
     if (st == CHI_OK)
         st = chi__encoder_allocate(enc);
     if (st == CHI_OK)
@@ -91,7 +92,7 @@ static chi_status permute(chi_encoder *enc, bool load, size_t rows, chi_matrix m
 {
     const chi__strides at = chi__strides_of(s, border);
     return chi__run_groups(enc->dev, &(chi__launch){
-        .kernel = enc->permute, .local = { 1 },
+        .kernel = enc->permute, .local = { chi__items(enc->tile) },
         .args = { U32(0), U32(load), U32(s.height), U32(s.width), U32(s.channels), LAYOUT(at), U64(m.offset),
                   U32(chi__stride(m)), BUF(m.buffer), BUF(inside) },
     }, rows, 4.0 * (double)chi__positions(s, rows) * (double)s.channels);

@@ -2,11 +2,12 @@
 // normalize.c: rows of length 1, as a layer. Kernels: kernels/encoder/normalize.cl, kernels/tiles/norms.cl.
 #include "encoder.h"
 
+#include <stdio.h>
+
 #include "../base/memory.h"
 
 enum { FACTORS, INVERSE };
 enum { NORMS, APPLY, GRADIENT };
-enum { NORM_ROWS = 8 };
 
 static uint64_t bytes(const chi_encoder *enc, const chi__op *op, size_t batch)
 {
@@ -17,7 +18,9 @@ static uint64_t bytes(const chi_encoder *enc, const chi__op *op, size_t batch)
 
 static chi_status setup(chi_encoder *enc, chi__op *op)
 {
-    CHI_TRY(chi__kernel_get(enc->dev, "tiles/norms.cl", "tiles_norms", "", &op->kernels[NORMS]));
+    char wg[16];
+    snprintf(wg, sizeof wg, "WG=%u", chi__items(enc->tile));
+    CHI_TRY(chi__kernel_get(enc->dev, "tiles/norms.cl", "tiles_norms", wg, &op->kernels[NORMS]));
     CHI_TRY(chi__kernel_get(enc->dev, "encoder/normalize.cl", "encoder_normalize", "", &op->kernels[APPLY]));
     CHI_TRY(chi__kernel_get(enc->dev, "encoder/normalize.cl", "encoder_normalize_grad", "", &op->kernels[GRADIENT]));
     CHI_TRY(chi__scratch_create(enc->dev, 8ull * enc->batch, &op->buffers[FACTORS]));
@@ -29,12 +32,12 @@ static chi_status forward(chi_encoder *enc, chi__op *op, size_t rows)
     const chi__activation *in = &enc->acts[op->in];
     const size_t dim = in->shape.channels;
     CHI_TRY(chi__run(enc->dev, &(chi__launch){
-        .kernel = op->kernels[NORMS], .global = { chi__div_up(rows, NORM_ROWS) }, .local = { 1 },
+        .kernel = op->kernels[NORMS], .global = { chi__div_up(rows, chi__item_rows(enc->tile)) }, .local = { chi__row_items(enc->tile) },
         .args = { U32(rows), U32(dim), U64(0), U32(dim), U32(CHI__ROWS_RAW), BUF(in->value), BUF(op->buffers[FACTORS]),
                   BUF(op->buffers[INVERSE]), BUF(chi__faults(enc->dev)) },
     }));
     return chi__run(enc->dev, &(chi__launch){
-        .kernel = op->kernels[APPLY], .global = { rows }, .local = { 1 },
+        .kernel = op->kernels[APPLY], .global = { rows }, .local = { chi__row_items(enc->tile) },
         .args = { U32(rows), U32(dim), BUF(in->value), BUF(op->buffers[FACTORS]), BUF(enc->acts[op->out].value) },
     });
 }
@@ -45,7 +48,7 @@ static chi_status backward(chi_encoder *enc, chi__op *op, size_t rows, bool grad
     if (!grad_in)
         return CHI_OK;
     return chi__run(enc->dev, &(chi__launch){
-        .kernel = op->kernels[GRADIENT], .global = { rows }, .local = { 1 },
+        .kernel = op->kernels[GRADIENT], .global = { rows }, .local = { chi__row_items(enc->tile) },
         .args = { U32(rows), U32(out->shape.channels), BUF(out->value), BUF(out->grad), BUF(op->buffers[INVERSE]), BUF(enc->acts[op->in].grad) },
     });
 }

@@ -15,7 +15,7 @@ static chi_status run(chi_encoder *enc, chi__op *op, size_t rows, uint32_t kind,
     const chi__strides x_at = chi__strides_of(s, x.border), z_at = chi__strides_of(s, z.border), y_at = chi__strides_of(s, y.border);
     const size_t positions = chi__positions(s, rows);
     return chi__run_groups(enc->dev, &(chi__launch){
-        .kernel = op->kernels[0], .local = { 1 },
+        .kernel = op->kernels[0], .local = { chi__items(enc->tile) },
         .args = { U32(0), U32(positions), U32(kind), U32(s.height), U32(s.width), U32(s.channels), LAYOUT(x_at), LAYOUT(z_at), LAYOUT(y_at),
                   BUF(x.buffer), BUF(z.buffer), BUF(y.buffer) },
     }, chi__div_up(positions, POSITIONS), 16.0 * (double)positions * (double)s.channels);
@@ -26,7 +26,8 @@ static side grad_of(const chi__activation *a) { return (side){ a->grad, a->grad_
 
 static chi_status setup(chi_encoder *enc, chi__op *op)
 {
-    return chi__kernel_get(enc->dev, "encoder/pointwise.cl", "encoder_pointwise", "", &op->kernels[0]);
+    char items[32];
+    return chi__kernel_get(enc->dev, "encoder/pointwise.cl", "encoder_pointwise", chi__items_define(enc->tile, items), &op->kernels[0]);
 }
 
 // ---- ReLU, GELU ------------------------------------------------------------------------------------
@@ -75,7 +76,7 @@ static chi_status flatten_run(chi_encoder *enc, size_t rows, bool load, chi_shap
 {
     const chi__strides at = chi__strides_of(s, inside.border);
     return chi__run_groups(enc->dev, &(chi__launch){
-        .kernel = enc->permute, .local = { 1 },
+        .kernel = enc->permute, .local = { chi__items(enc->tile) },
         .args = { U32(0), U32(load), U32(s.height), U32(s.width), U32(s.channels), LAYOUT(at), U64(0),
                   U32(s.channels * s.height * s.width), BUF(outside), BUF(inside.buffer) },
     }, rows, 4.0 * (double)chi__positions(s, rows) * (double)s.channels);

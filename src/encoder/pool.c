@@ -5,6 +5,10 @@
 enum { FORWARD, BACKWARD };
 enum { WINNERS };
 
+// Work-items of a position, as the kernel says.
+static bool shared(const chi_encoder *enc) { return chi__items(enc->tile) > 1; }
+static size_t split(const chi_encoder *enc) { return shared(enc) ? 16 : 1; }
+
 // ---- windows ---------------------------------------------------------------------------------------
 static uint64_t bytes(const chi_encoder *enc, const chi__op *op, size_t batch)
 {
@@ -14,8 +18,9 @@ static uint64_t bytes(const chi_encoder *enc, const chi__op *op, size_t batch)
 
 static chi_status setup(chi_encoder *enc, chi__op *op)
 {
-    CHI_TRY(chi__kernel_get(enc->dev, "encoder/pool.cl", "encoder_pool", "", &op->kernels[FORWARD]));
-    CHI_TRY(chi__kernel_get(enc->dev, "encoder/pool.cl", "encoder_pool_grad", "", &op->kernels[BACKWARD]));
+    char items[32];
+    CHI_TRY(chi__kernel_get(enc->dev, "encoder/pool.cl", "encoder_pool", chi__items_define(enc->tile, items), &op->kernels[FORWARD]));
+    CHI_TRY(chi__kernel_get(enc->dev, "encoder/pool.cl", "encoder_pool_grad", chi__items_define(enc->tile, items), &op->kernels[BACKWARD]));
     return chi__scratch_create(enc->dev, bytes(enc, op, enc->batch), &op->buffers[WINNERS]);
 }
 
@@ -29,7 +34,7 @@ static chi_status forward(chi_encoder *enc, chi__op *op, size_t rows)
     const size_t positions = chi__positions(b, rows);
     const chi__strides x = chi__strides_of(a, in->border), y = chi__strides_of(b, out->border);
     return chi__run(enc->dev, &(chi__launch){
-        .kernel = op->kernels[FORWARD], .global = { positions }, .local = { 16 },
+        .kernel = op->kernels[FORWARD], .global = { positions * split(enc) }, .local = { shared(enc) ? 64 : 16 },
         .args = { U32(positions), U32(l->kind == CHI_LAYER_MAX_POOL), U32(l->kernel), U32(l->stride), U32(l->padding), U32(a.height),
                   U32(a.width), U32(b.height), U32(b.width), U32(a.channels), LAYOUT(x), LAYOUT(y), F32(by_window(l)), BUF(in->value),
                   BUF(out->value), BUF(op->buffers[WINNERS]) },
@@ -46,7 +51,7 @@ static chi_status backward(chi_encoder *enc, chi__op *op, size_t rows, bool grad
     if (!grad_in)
         return CHI_OK;
     return chi__run(enc->dev, &(chi__launch){
-        .kernel = op->kernels[BACKWARD], .global = { positions }, .local = { 16 },
+        .kernel = op->kernels[BACKWARD], .global = { positions * split(enc) }, .local = { shared(enc) ? 64 : 16 },
         .args = { U32(positions), U32(l->kind == CHI_LAYER_MAX_POOL), U32(l->kernel), U32(l->stride), U32(l->padding), U32(a.height),
                   U32(a.width), U32(b.height), U32(b.width), U32(a.channels), LAYOUT(d), LAYOUT(g), F32(by_window(l)), BUF(out->grad),
                   BUF(op->buffers[WINNERS]), BUF(in->grad) },
@@ -58,8 +63,9 @@ const chi__op_rules chi__op_pool = { bytes, setup, forward, backward };
 // ---- the whole image ---------------------------------------------------------------------------------
 static chi_status global_setup(chi_encoder *enc, chi__op *op)
 {
-    CHI_TRY(chi__kernel_get(enc->dev, "encoder/pool.cl", "encoder_global_pool", "", &op->kernels[FORWARD]));
-    return chi__kernel_get(enc->dev, "encoder/pool.cl", "encoder_global_pool_grad", "", &op->kernels[BACKWARD]);
+    char items[32];
+    CHI_TRY(chi__kernel_get(enc->dev, "encoder/pool.cl", "encoder_global_pool", chi__items_define(enc->tile, items), &op->kernels[FORWARD]));
+    return chi__kernel_get(enc->dev, "encoder/pool.cl", "encoder_global_pool_grad", chi__items_define(enc->tile, items), &op->kernels[BACKWARD]);
 }
 
 static float by_positions(chi_shape s) { return (float)(1.0 / (double)(s.height * s.width)); }
@@ -70,7 +76,7 @@ static chi_status global_forward(chi_encoder *enc, chi__op *op, size_t rows)
     const chi_shape s = in->shape;
     const chi__strides x = chi__strides_of(s, in->border);
     return chi__run(enc->dev, &(chi__launch){
-        .kernel = op->kernels[FORWARD], .global = { rows }, .local = { 1 },
+        .kernel = op->kernels[FORWARD], .global = { rows * chi__items(enc->tile) }, .local = { chi__items(enc->tile) },
         .args = { U32(rows), U32(s.height), U32(s.width), U32(s.channels), LAYOUT(x), F32(by_positions(s)), BUF(in->value),
                   BUF(enc->acts[op->out].value) },
     });
@@ -85,7 +91,7 @@ static chi_status global_backward(chi_encoder *enc, chi__op *op, size_t rows, bo
     if (!grad_in)
         return CHI_OK;
     return chi__run(enc->dev, &(chi__launch){
-        .kernel = op->kernels[BACKWARD], .global = { positions }, .local = { 16 },
+        .kernel = op->kernels[BACKWARD], .global = { positions * split(enc) }, .local = { shared(enc) ? 64 : 16 },
         .args = { U32(positions), U32(s.height), U32(s.width), U32(s.channels), LAYOUT(d), F32(by_positions(s)),
                   BUF(enc->acts[op->out].grad), BUF(in->grad) },
     });

@@ -7,7 +7,6 @@
 
 #include "../base/memory.h"
 
-enum { NORM_ROWS = 8 };
 
 // ---- creation ----------------------------------------------------------------------------------------
 static chi_status get_kernels(chi_loss *loss)
@@ -191,7 +190,7 @@ static chi_status run_project(chi_loss *loss, const chi__operand *rows, chi_matr
 {
     const chi_matrix x = rows->from;
     return chi__run(loss->dev, &(chi__launch){
-        .kernel = loss->project, .global = { chi__div_up(loss->n, NORM_ROWS) }, .local = { 1 },
+        .kernel = loss->project, .global = { chi__div_up(loss->n, chi__item_rows(loss->x.tile)) }, .local = { chi__row_items(loss->x.tile) },
         .args = { U32(loss->n), U32(loss->dim), U32(!loss->options.unit_rows), U64(x.offset), U32(chi__stride(x)),
                   U64(grad.offset), U32(chi__stride(grad)), BUF(x.buffer), BUF(rows->factors), BUF(rows->inverse),
                   BUF(grad.buffer), BUF(loss->dots) },
@@ -203,7 +202,7 @@ static chi_status run_own_scores(chi_loss *loss)
 {
     const chi__operand *x = &loss->x, *y = &loss->y;
     return chi__run(loss->dev, &(chi__launch){
-        .kernel = loss->dots_of, .global = { chi__div_up(loss->n, NORM_ROWS) }, .local = { 1 },
+        .kernel = loss->dots_of, .global = { chi__div_up(loss->n, chi__item_rows(loss->x.tile)) }, .local = { chi__row_items(loss->x.tile) },
         .args = { U32(loss->n), U32(loss->dim), U64(x->from.offset), U32(chi__stride(x->from)), U64(y->from.offset),
                   U32(chi__stride(y->from)), BUF(x->from.buffer), BUF(x->factors), BUF(y->from.buffer), BUF(y->factors),
                   BUF(loss->passes.scores) },

@@ -18,6 +18,12 @@ const char *chi__core_file(const char *stem, const chi__tile *tile, char *to)
     return to;
 }
 
+const char *chi__items_define(const chi__tile *tile, char *to)
+{
+    snprintf(to, 32, "ITEMS=%u", chi__items(tile));
+    return to;
+}
+
 chi_status chi__core_tile(chi_device *dev, chi__family family, size_t dim, const chi__tile **out)
 {
     *out = chi__tuned_tile(dev, family, dim, NULL);

@@ -17,6 +17,13 @@ chi_status chi__core_tile(chi_device *dev, chi__family family, size_t dim, const
 // "<stem>_panel.cl" or "<stem>_group.cl", whichever the core needs; to must hold 64 characters.
 const char *chi__core_file(const char *stem, const chi__tile *tile, char *to);
 
+// Kernels over rows (kernels/tiles/norms.h): rows of a work-item, and work-items of a group.
+static inline size_t chi__item_rows(const chi__tile *tile) { return tile->core == CHI_CORE_PANEL ? 8 : 1; }
+static inline size_t chi__row_items(const chi__tile *tile) { return tile->core == CHI_CORE_PANEL ? 1 : 64; }
+// Work-items that share the work of a group that has no tile: one on a CPU. to, of 32 characters, receives "ITEMS=…".
+static inline unsigned chi__items(const chi__tile *tile) { return tile->wg_m * tile->wg_n; }
+const char *chi__items_define(const chi__tile *tile, char *to);
+
 // ---- needs -------------------------------------------------------------------------------------
 // Buffers of a plan, by name: counted before anything is allocated, then allocated as counted.
 enum { CHI__MOST_NEEDS = 48 };

@@ -14,8 +14,9 @@ static const double PENALTY = 1e-4;
 
 typedef struct probe {
     chi_device *dev;
+    const chi__tile *tile; // for the number of work-items alone
     size_t n, m, dim, classes, padded, entries, parts; // entries: weights and biases, padded
-    chi_buffer *mean, *by_deviation, *base, *query, *labels, *weights, *partial, *total, *values, *value, *scalars, *predicted;
+    chi_buffer *mean, *by_deviation, *base, *query, *labels, *weights, *partial, *total, *values, *value, *scalars, *predicted, *scratch;
     chi__kernel *standardise, *gradient, *reduce, *sum, *predict;
     float *host;
 } probe;
@@ -63,10 +64,13 @@ static chi_status get(probe *p)
         { &p->mean, p->dim }, { &p->by_deviation, p->dim }, { &p->base, (uint64_t)p->n * p->dim }, { &p->query, (uint64_t)p->m * p->dim },
         { &p->labels, p->n }, { &p->weights, p->entries }, { &p->partial, (uint64_t)p->parts * p->entries }, { &p->total, p->entries },
         { &p->values, p->n }, { &p->value, 1 }, { &p->scalars, 4 }, { &p->predicted, p->m },
+        { &p->scratch, (uint64_t)p->parts * ROWS * p->padded },
     };
-    CHI_TRY(chi__kernel_get(p->dev, "train/probe.cl", "probe_standardise", "", &p->standardise));
-    CHI_TRY(chi__kernel_get(p->dev, "train/probe.cl", "probe_gradient", "", &p->gradient));
-    CHI_TRY(chi__kernel_get(p->dev, "train/probe.cl", "probe_predict", "", &p->predict));
+    char items[32];
+    chi__items_define(p->tile, items);
+    CHI_TRY(chi__kernel_get(p->dev, "train/probe.cl", "probe_standardise", items, &p->standardise));
+    CHI_TRY(chi__kernel_get(p->dev, "train/probe.cl", "probe_gradient", items, &p->gradient));
+    CHI_TRY(chi__kernel_get(p->dev, "train/probe.cl", "probe_predict", items, &p->predict));
     CHI_TRY(chi__kernel_get(p->dev, "encoder/reduce.cl", "encoder_reduce", "", &p->reduce));
     CHI_TRY(chi__kernel_get(p->dev, "loss/value.cl", "loss_sum", "", &p->sum));
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -78,7 +82,7 @@ static chi_status get(probe *p)
 static void release(probe *p)
 {
     chi_buffer **all[] = { &p->mean, &p->by_deviation, &p->base, &p->query, &p->labels, &p->weights, &p->partial, &p->total, &p->values,
-                           &p->value, &p->scalars, &p->predicted };
+                           &p->value, &p->scalars, &p->predicted, &p->scratch };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         chi_buffer_destroy(all[i]);
     chi__free(p->host);
@@ -97,12 +101,12 @@ static chi_status objective(void *user, const double *x, double *value, double *
     float loss = 0.0f;
     CHI_TRY(upload_weights(p, x));
     CHI_TRY(chi__run_groups(p->dev, &(chi__launch){
-        .kernel = p->gradient, .local = { 1 },
+        .kernel = p->gradient, .local = { chi__items(p->tile) },
         .args = { U32(0), U32(p->n), U32(p->dim), U32(p->classes), U32(p->padded), BUF(p->base), BUF(p->labels), BUF(p->weights),
-                  BUF(p->partial), BUF(p->values) },
+                  BUF(p->scratch), BUF(p->partial), BUF(p->values) },
     }, p->parts, 4.0 * (double)p->n * (double)p->entries));
     CHI_TRY(chi__run(p->dev, &(chi__launch){
-        .kernel = p->reduce, .global = { chi__div_up(p->entries, 8) }, .local = { 1 },
+        .kernel = p->reduce, .global = { chi__div_up(p->entries, 8) }, .local = { chi__row_items(p->tile) },
         .args = { U32(p->entries), U32(p->parts), U32(1), U32(0), U32(0), U32(1), U32(p->entries), BUF(p->partial), BUF(p->total), BUF(p->total) },
     }));
     CHI_TRY(chi__run(p->dev, &(chi__launch){
@@ -130,7 +134,7 @@ static chi_status score(probe *p, const double *x, const int32_t *labels, double
     chi_status st = upload_weights(p, x);
     if (st == CHI_OK)
         st = chi__run(p->dev, &(chi__launch){
-            .kernel = p->predict, .global = { chi__div_up(p->m, ROWS) }, .local = { 1 },
+            .kernel = p->predict, .global = { chi__div_up(p->m, chi__items(p->tile) > 1 ? 1 : ROWS) }, .local = { chi__row_items(p->tile) },
             .args = { U32(p->m), U32(p->dim), U32(p->classes), U32(p->padded), BUF(p->query), BUF(p->weights), BUF(p->predicted) },
         });
     if (st == CHI_OK)
@@ -171,7 +175,7 @@ chi_status chi_linear_probe(chi_device *dev, chi_matrix base, const int32_t *bas
     for (size_t i = 0; i < base.rows; i++)
         if (base_labels[i] < 0 || (size_t)base_labels[i] >= classes)
             return chi__fail(dev, CHI_ERR_ARGUMENT, "probe: label %d of row %zu is not in 0 … %zu", base_labels[i], i, classes - 1);
-    probe p = { .dev = dev, .n = base.rows, .m = query.rows, .dim = base.cols, .classes = classes, .padded = chi__round_up(classes, 16) };
+    probe p = { .dev = dev, .tile = chi__device_tile(dev), .n = base.rows, .m = query.rows, .dim = base.cols, .classes = classes, .padded = chi__round_up(classes, 16) };
     p.entries = (p.dim + 1) * p.padded;
     p.parts = chi__div_up(p.n, chi__superblock(p.n));
     const chi_status st = fit(&p, base, base_labels, query, query_labels, accuracy);
