@@ -20,7 +20,7 @@ import time
 
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 OCLGRIND = "/usr/lib/oclgrind/liboclgrind-rt-icd.so"
-OCLGRIND_TESTS = ["check_bits", "check_encoder", "check_pairs", "check_similarity"]
+OCLGRIND_TESTS = ["check_bits", "check_encoder", "check_math", "check_pairs", "check_similarity"]
 # Oclgrind's check for uninitialised values knows no freeze instruction, which optimised code has: without optimisation,
 # and without our cache, whose programs are optimised.
 OCLGRIND_LEGS = {
@@ -29,7 +29,7 @@ OCLGRIND_LEGS = {
 }
 ONE_THREAD = {"POCL_MAX_PTHREAD_COUNT": "1"}
 AVX2 = {"CL_CONFIG_CPU_TARGET_ARCH": "core-avx2"}  # Intel's runtime: code for half the vector width
-INTEL_TESTS = ["check_bits", "check_encoder", "check_pairs", "check_similarity", "check_augment", "golden", "unit_device"]
+INTEL_TESTS = ["check_bits", "check_encoder", "check_math", "check_pairs", "check_similarity", "check_augment", "golden", "unit_device"]
 RUSTICL = "libRusticlOpenCL.so.1"
 RUSTICL_TESTS = ["check_augment", "check_bits", "check_encoder", "check_optimizer", "check_pairs", "check_similarity", "golden", "unit_encoder"]
 UNSANITIZED = ("train_", "cli_bench", "cli_faults", "cli_install", "cli_plan", "cli_readme", "cli_search", "cli_train", "cli_tune", "offline", "rooms")

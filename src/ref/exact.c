@@ -60,8 +60,13 @@ chi__exact_parts chi__exact_split(float s, float kappa)
 
 float chi__exact_exp(float x)
 {
-    const chi__exact_parts e = chi__exact_split(x, 1.44269504f);
-    return chi__exact_scale(e.p, e.n);
+    const float high = 0x1.715476p+0f, low = 0x1.4ae0cp-26f; // log2(e)
+    if (isnan(x) || x < -0x1.5d589ep+6f)
+        return isnan(x) ? x : 0.0f;
+    if (x > 0x1.62e42ep+6f)
+        return INFINITY;
+    const float n = fmaf(x, high, 12582912.0f) - 12582912.0f;
+    return ldexpf(chi__exact_power(fmaf(x, low, fmaf(x, high, -n))), (int)n);
 }
 
 float chi__exact_reciprocal(float r)

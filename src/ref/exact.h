@@ -8,7 +8,7 @@
 #include <chiaro/similarity.h>
 
 // Arithmetic of kernels/common/math.h.
-float chi__exact_exp(float x);                      // |x| < 87
+float chi__exact_exp(float x);                      // 0 below −87.336, ∞ above 88.722
 float chi__exact_log(float x, float k);             // log(x · 2^k)
 float chi__exact_log1p(float q, float k);           // log(1 + q · 2^k)
 float chi__exact_reciprocal(float r);
