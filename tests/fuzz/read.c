@@ -5,6 +5,7 @@
 #include <chiaro/data.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -34,6 +35,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
         (void)chi_tensor_to_i32(&one);
         (void)chi_tensor_to_f32(&one);
         chi_tensor_free(&one);
+    }
+    chi_npy_reader *rows = NULL;
+    if (chi_npy_open(path, &rows) == CHI_OK) {
+        const chi_tensor *t = chi_npy_describe(rows);
+        float *first = t->dims && t->shape[0] && t->count ? malloc(4 * (t->count / t->shape[0])) : NULL;
+        if (first)
+            (void)chi_npy_read_rows(rows, t->shape[0] - 1, 1, first);
+        free(first);
+        chi_npy_close(&rows);
     }
     if (chi_safetensors_read(path, &all) == CHI_OK)
         chi_tensors_free(&all);
