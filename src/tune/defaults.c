@@ -30,7 +30,7 @@ static const struct {
 } gpu_tiles[] = {
     { "Advanced Micro Devices", "g64x64k16v4" }, // 65 to 128 registers: two waves of 64 a SIMD at least (gfx906), 8 of 32 (gfx1030)
     { "AMD", "g64x64k16v4" },
-    { "NVIDIA", "g64x64k16v4" },                 // 4 warps a scheduler at least (sm_86)
+    { "NVIDIA", "g64x64k16v4" },                 // up to 162 registers: two warps a scheduler at least (sm_86)
     { "Intel", "g64x64k16v4" },                  // 8 threads an engine, 8 or 16 wide, nothing spilled (acm-g10)
     { "", "g64x64k16v4" },                       // others: 9 KiB of local memory, groups of 256
 };
