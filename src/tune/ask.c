@@ -20,7 +20,7 @@ static char *print_request(const chi__trial *t)
     chi__text text = { 0 };
     chi__text_add(&text, "%s\nkernel %s\nmatch %s\nthreads %u\nmemory %" PRIu64 "\ncore %d\n", request_head, t->peak ? "peak" : chi__family_name(t->family),
                   d->match ? d->match : "", d->threads, d->memory_bytes, (int)d->core);
-    chi__text_add(&text, "n %zu\ndim0 %zu\ndim1 %zu\nrounds %zu\nunchecked %zu\n", t->n, t->dims[0], t->dims[1], t->rounds, t->unchecked);
+    chi__text_add(&text, "n %zu\ndim0 %zu\ndim1 %zu\nrounds %zu\nunchecked %zu\nverify %zu\n", t->n, t->dims[0], t->dims[1], t->rounds, t->unchecked, t->verify);
     for (size_t i = 0; i < t->count; i++)
         chi__text_add(&text, "tile %s\n", t->tiles[i].tile);
     if (!text.failed)
@@ -73,7 +73,7 @@ static bool take_line(char *line, chi__trial *t, chi_device_options *d)
     else if (take_count(line, "core", CHI_CORE_GROUP, &core, &known))
         d->core = (chi_core)core;
     else if (!take_count(line, "n", 1u << 20, &t->n, &known) && !take_count(line, "rounds", CHI__MOST_ROUNDS, &t->rounds, &known) &&
-             !take_count(line, "unchecked", CHI__MOST_CONTESTANTS, &t->unchecked, &known) &&
+             !take_count(line, "verify", CHI__MOST_VERIFIED, &t->verify, &known) && !take_count(line, "unchecked", CHI__MOST_CONTESTANTS, &t->unchecked, &known) &&
              !take_count(line, "dim0", 1u << 20, &t->dims[0], &known))
         take_count(line, "dim1", 1u << 20, &t->dims[1], &known);
     return known;

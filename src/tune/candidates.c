@@ -253,7 +253,7 @@ double chi__race_finish_us(const chi__search *s)
 {
     const chi__candidate *base = &s->race->all[0];
     const double most = 1.0 + FINALISTS_A_CLASS * CHI__CLASSES, count = (double)s->race->count + 1.0, finalists = count < most ? count : most;
-    return 0.5e6 + finalists * OPEN_US + (FINAL_ROUNDS + 2.0) * (finalists * (base->us[0] + base->us[1]) + s->race->clblast_us);
+    return (s->race->family == CHI__FAMILY_LOSS ? 2.0 * s->race->base_us : 0.0) + 0.5e6 + finalists * OPEN_US + (FINAL_ROUNDS + 2.0) * (finalists * (base->us[0] + base->us[1]) + s->race->clblast_us);
 }
 
 static void add_finalist(chi__trial *t, const char *name)
@@ -390,6 +390,40 @@ static chi_status run_finals(chi__search *s, bool clblast, chi__trial *t)
     return failed ? chi__fail(NULL, CHI_ERR_INTERNAL, "%s", failed->why) : CHI_OK;
 }
 
+// Before a tile of losses is recorded: the programs that were not timed, beside the default's.
+static chi_status verify_winner(chi__search *s, const char *name, bool *right)
+{
+    chi__trial t;
+    chi__tile tile;
+    prepare(s, &t);
+    t.dims[0] = t.dims[1] = 0;
+    t.verify = s->options.effort == CHI_TUNE_QUICK ? 1 : 2;
+    t.count = 2;
+    strcpy(t.tiles[0].tile, s->base.name);
+    strcpy(t.tiles[1].tile, name);
+    const chi_status st = ask(s, &t, 2.0 * deadline_us(s));
+    *right = st == CHI_OK && !t.tiles[0].failed && !t.tiles[1].failed && t.tiles[0].hash == t.tiles[1].hash;
+    if (*right || !chi__search_goes_on(s) || !chi__tile_parse(s->core, name, &tile) || (st == CHI_OK && t.tiles[0].failed))
+        return CHI_OK;
+    return reject(s, &tile, st != CHI_OK ? chi_error_text() : t.tiles[1].failed ? t.tiles[1].why : "losses of x with itself have other bits than by the default", false);
+}
+
+// Winners of losses that are wrong elsewhere leave the finals. The tile that ships went through the tests.
+static chi_status verify_winners(chi__search *s, chi__trial *t)
+{
+    bool verified[CHI__MOST_CONTESTANTS] = { true };
+    for (size_t i = 0; i < t->count; i++)
+        verified[i] = i == 0 || strcmp(t->tiles[i].tile, s->usual.name) == 0;
+    for (size_t class = 0; class < CHI__CLASSES && s->race->family == CHI__FAMILY_LOSS; class++)
+        for (size_t best; !s->report->stopped && !verified[best = winner_of(t, class, &(double){ 0 }, &(double){ 0 })];) {
+            bool right = false;
+            CHI_TRY(verify_winner(s, t->tiles[best].tile, &right));
+            verified[best] = true;
+            t->tiles[best].failed = !right;
+        }
+    return CHI_OK;
+}
+
 chi_status chi__race_finish(chi__search *s)
 {
     chi__trial t;
@@ -406,7 +440,8 @@ chi_status chi__race_finish(chi__search *s)
         chi__search_say(s, "", "%s", s->report->note);
         return CHI_OK;
     }
-    for (size_t class = 0; class < CHI__CLASSES; class++) {
+    CHI_TRY(verify_winners(s, &t));
+    for (size_t class = 0; class < CHI__CLASSES && !s->report->stopped; class++) {
         double all[CHI__MOST_ROUNDS];
         memcpy(all, t.tiles[t.count - 1].us[class], sizeof all);
         CHI_TRY(record_class(s, &t, class, clblast ? median(all, t.rounds) : 0.0));

@@ -32,7 +32,7 @@ chi_status chi__family_source(chi_device *dev, chi__family family, uint64_t *out
         { { "similarity/store_group.cl", "tiles/pack.cl" },
           { "similarity/topk_group.cl", "tiles/pack.cl" },
           { "tiles/statistics_group.cl", "tiles/pack.cl" },
-          { "tiles/statistics_group.cl", "tiles/exponentials_group.cl", "tiles/gradient_group.cl", "tiles/pack.cl" },
+          { "tiles/statistics_group.cl", "tiles/exponentials_group.cl", "tiles/weights_group.cl", "tiles/gradient_group.cl", "tiles/pack.cl" },
           { "encoder/conv_group.cl", "encoder/conv_weights_group.cl" } },
     };
     return chi__source_hash(dev, kernels[chi_device_core(dev) == CHI_CORE_GROUP][family], out);

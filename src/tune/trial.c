@@ -15,8 +15,8 @@
 #include "../base/memory.h"
 #include "trial.h"
 
-enum { X, Y, OUT, INDICES, GRAD_X, GRAD_Y, VALUE, BUFFERS };
-enum { TOPK = 10, CONV_IMAGES = 16, NARROW_SIDE = 28, WIDE_SIDE = 14, KERNEL = 3 };
+enum { X, Y, LABELS, OUT, INDICES, GRAD_X, GRAD_Y, VALUE, BUFFERS }; // results from OUT on
+enum { TOPK = 10, CONV_IMAGES = 16, MOST_LABELS = 300, CLASSES = 7, NARROW_SIDE = 28, WIDE_SIDE = 14, KERNEL = 3 };
 static const float TEMPERATURE = 0.1f;
 static const double SAMPLE_US = 1e3, BUSY = 0.85; // the shortest that is worth a clock; a share of the processors
 
@@ -25,6 +25,7 @@ typedef struct job {
     chi_device *dev;
     chi__family family;
     bool clblast;
+    chi_loss_kind kind;              // loss
     size_t n, m, dim, height, width; // conv: n images of dim channels, height × width
     chi_similarity *sim;
     chi_loss *loss;
@@ -91,7 +92,14 @@ static chi_status open_loss(job *j)
     for (int place = GRAD_X; place <= GRAD_Y; place++)
         CHI_TRY(chi_buffer_create(j->dev, 4 * j->n * j->dim, &j->at[place]));
     CHI_TRY(chi_buffer_create(j->dev, 4, &j->at[VALUE]));
-    return chi_loss_create(j->dev, j->n, j->dim, &(chi_loss_options){ .kind = CHI_LOSS_CLIP, .temperature = TEMPERATURE, .unit_rows = true }, &j->loss);
+    if (j->kind == CHI_LOSS_SUPCON) {
+        int32_t labels[MOST_LABELS];
+        for (size_t i = 0; i < MOST_LABELS; i++)
+            labels[i] = (int32_t)(i % CLASSES);
+        CHI_TRY(chi_buffer_create(j->dev, sizeof labels, &j->at[LABELS]));
+        CHI_TRY(chi_buffer_upload(j->at[LABELS], 0, labels, sizeof labels));
+    }
+    return chi_loss_create(j->dev, j->n, j->dim, &(chi_loss_options){ .kind = j->kind, .temperature = TEMPERATURE, .unit_rows = true }, &j->loss);
 }
 
 static chi_status job_open(job *j)
@@ -121,8 +129,11 @@ static chi_status job_run(job *j)
         return chi_encoder_backward(j->enc, grad, chi_matrix_view(j->at[GRAD_X], j->n, pixels_of(j)));
     }
     if (j->family == CHI__FAMILY_LOSS) {
-        const chi_loss_args args = { .x = x, .y = y, .grad_x = chi_matrix_view(j->at[GRAD_X], j->n, j->dim), .grad_y = chi_matrix_view(j->at[GRAD_Y], j->n, j->dim),
-                                     .value = chi_matrix_view(j->at[VALUE], 1, 1) };
+        chi_loss_args args = { .x = x, .labels = j->at[LABELS], .grad_x = chi_matrix_view(j->at[GRAD_X], j->n, j->dim), .value = chi_matrix_view(j->at[VALUE], 1, 1) };
+        if (j->kind == CHI_LOSS_CLIP) {
+            args.y = y;
+            args.grad_y = chi_matrix_view(j->at[GRAD_Y], j->n, j->dim);
+        }
         return chi_loss_eval(j->loss, &args, NULL);
     }
     if (j->family == CHI__FAMILY_TOPK)
@@ -207,6 +218,23 @@ static chi_status check(chi_device *dev, chi__family family, bool clblast, uint6
             st = job_run(&j);
         if (st == CHI_OK)
             st = clblast ? compare_clblast(&j, hash) : hash_outputs(&j, hash);
+        job_close(&j);
+        CHI_TRY(st);
+    }
+    return CHI_OK;
+}
+
+// Losses of x with itself, by neighbours and by labels: the same tile in programs of their own.
+static chi_status verify(chi_device *dev, size_t count, uint64_t *hash)
+{
+    static const struct { chi_loss_kind kind; size_t n, dim; } losses[CHI__MOST_VERIFIED] = { { CHI_LOSS_NTXENT, 270, 31 }, { CHI_LOSS_SUPCON, 257, 29 } };
+    for (size_t i = 0; i < count; i++) {
+        job j = { .dev = dev, .family = CHI__FAMILY_LOSS, .kind = losses[i].kind, .n = losses[i].n, .m = losses[i].n, .dim = losses[i].dim };
+        chi_status st = job_open(&j);
+        if (st == CHI_OK)
+            st = job_run(&j);
+        if (st == CHI_OK)
+            st = hash_outputs(&j, hash);
         job_close(&j);
         CHI_TRY(st);
     }
@@ -320,6 +348,8 @@ chi_status chi__trial_run(chi__trial *t)
         const bool clblast = strcmp(tile->tile, "clblast") == 0;
         options.tile = clblast ? NULL : tile->tile;
         if (chi_device_open(&options, &devices[i]) != CHI_OK || (i >= t->unchecked && check(devices[i], t->family, clblast, &tile->hash) != CHI_OK))
+            fail_tile(tile);
+        if (t->family == CHI__FAMILY_LOSS && !tile->failed && verify(devices[i], t->verify, &tile->hash) != CHI_OK)
             fail_tile(tile);
     }
     for (size_t class = 0; class < CHI__CLASSES; class++)

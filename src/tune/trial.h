@@ -8,7 +8,7 @@
 
 #include "record.h"
 
-enum { CHI__MOST_CONTESTANTS = 10, CHI__MOST_ROUNDS = 16, CHI__CLASSES = 2, CHI__ANSWER = 64 << 10 };
+enum { CHI__MOST_CONTESTANTS = 10, CHI__MOST_ROUNDS = 16, CHI__CLASSES = 2, CHI__MOST_VERIFIED = 2, CHI__ANSWER = 64 << 10 };
 
 // "clblast" in place of a tile: CLBlast's product, for CHI__FAMILY_CORE.
 typedef struct chi__contestant {
@@ -27,6 +27,7 @@ typedef struct chi__trial {
     chi__contestant tiles[CHI__MOST_CONTESTANTS];
     size_t count, n, dims[CHI__CLASSES], rounds;    // rounds: of all tiles in turns
     size_t unchecked;                               // of the first so many tiles no hash is wanted
+    size_t verify;                                  // hashes of so many kernels that are not timed too: losses of x with itself
     double peak_gflops;
     bool busy;                                      // a CPU that others use too: times are of its work, by thread
 } chi__trial;
