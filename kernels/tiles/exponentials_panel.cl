@@ -6,6 +6,7 @@
 // own, for the tiles before it are mirrored ones); `kept` starts there.
 // Macros and tuned names as in tiles/statistics_panel.cl.
 #include "tiles/scores_panel.h"
+#include "common/vendor.h"
 
 #if !defined(SHIFTED)
 #error "tiles/exponentials_panel.cl: SHIFTED is missing"
@@ -31,7 +32,7 @@ void tiles_exponentials(const uint first, const uint n, const uint m, const uint
     CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                                         \
         if ((row0) + r < ib + BLOCK) {                                                                  \
             CHI_UNROLL for (int v = 0; v < TILE_V; v++)                                                 \
-                vstorev(SHIFTED ? acc[r][v] : exp_shifted_v(acc[r][v], kappa, shift), v, tile + ((row0) + r - ib) * BLOCK); \
+                STREAM_STORE((SHIFTED ? acc[r][v] : exp_shifted_v(acc[r][v], kappa, shift)), (global floatv *)(tile + ((row0) + r - ib) * BLOCK + v * VEC)); \
         }
         BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, KEEP_TILE)
     }

@@ -8,6 +8,7 @@
 // Column panels (right operand of the gradients): `panel` columns of all rows: [d / panel][row][panel], columns past the end zero.
 // A row is multiplied by its two factors on the way (see tiles/norms.h).
 #include "tiles/norms.h"
+#include "common/vendor.h"
 
 #ifndef BLOCK
 #error "tiles/pack.cl needs BLOCK"
@@ -54,7 +55,7 @@ inline void pack_columns(global const float *x, const uint row0, const uint row_
             const uint here = d0 / panel;
             global float *at = to + ((size_t)here * n + row) * panel + (d0 - here * panel);
             if (d0 + 8 <= dim)
-                vstore8(vload8(0, from + d0) * f * g, 0, at);
+                STREAM_STORE(vload8(0, from + d0) * f * g, (global float8 *)at);
             else
                 for (uint d = 0; d < 8; d++)
                     at[d] = d0 + d < dim ? from[d0 + d] * f * g : 0.0f;

@@ -8,6 +8,7 @@
 // One group owns BLOCK rows × one superblock of columns; rows from i0, where `kept` starts. keep: slopes are stored.
 // Macros and tuned names as in tiles/statistics_panel.cl.
 #include "tiles/scores_panel.h"
+#include "common/vendor.h"
 
 constant int lane_index[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 
@@ -58,7 +59,7 @@ void tiles_pointwise(const uint first, const uint n, const uint m, const uint di
         lanes[((i)-ib) * LANE_V + v % LANE_V] += pair_values(s, scale, bias, diagonal, (int)(i) - (int)(j0 + v * VEC), &slope); \
         slopes[((i)-ib) * LANE_V + v % LANE_V] += slope;                                          \
         if (keep)                                                                                 \
-            vstorev(slope, v, tile + ((i)-ib) * BLOCK);                                           \
+            STREAM_STORE(slope, (global floatv *)(tile + ((i)-ib) * BLOCK + v * VEC));                                           \
     }
 #define SUM_ROWS(acc, row0, diagonal)                        \
     for (int r = 0; r < TILE_M; r++)                         \

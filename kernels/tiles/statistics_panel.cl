@@ -15,6 +15,7 @@
 // KEEP       tiles are stored for the gradient: 0 none, 1 all, 2 those of rows below kept_rows; e, or s where SHIFTED
 // Tuned: TILE_M, TILE_N, VEC, BLOCK, TILE_K.
 #include "tiles/scores_panel.h"
+#include "common/vendor.h"
 
 #if !defined(COLUMNS) || !defined(SHIFTED) || !defined(KEEP)
 #error "tiles/statistics_panel.cl: a macro is missing"
@@ -99,7 +100,7 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
             by_row = by_col = exp_shifted_v(s, kappa, shift);                                      \
         }                                                                                          \
         if (keep)                                                                                  \
-            vstorev(SHIFTED ? s : by_row, v, tile + ((i)-ib) * BLOCK);                             \
+            STREAM_STORE(SHIFTED ? s : by_row, (global floatv *)(tile + ((i)-ib) * BLOCK + v * VEC)); \
         row_lanes[((i)-ib) * LANE_V + v % LANE_V] += by_row;                                       \
         if (COLUMNS)                                                                               \
             columns[((i)&15) * TILE_V + v] += by_col;                                              \
