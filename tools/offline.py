@@ -130,7 +130,8 @@ def nvidia_waves(target, registers, local, items):
 
 def compile_nvidia(target, program, tools, folder):
     ptx = os.path.join(folder, "a.ptx")
-    code, text = call(clang_lines(tools["clang"], program, "nvptx64--nvidiacl", ["-Xclang", "-target-cpu", "-Xclang", target],
+    cpu = target if int(target[3:]) < 86 else "sm_86"  # the newest that clang 15 knows; ptxas takes it further
+    code, text = call(clang_lines(tools["clang"], program, "nvptx64--nvidiacl", ["-Xclang", "-target-cpu", "-Xclang", cpu],
                                   tools["library"], ptx))
     if code:
         raise RuntimeError(text)
@@ -193,7 +194,7 @@ def tools_for(target):
 # ---- all programs --------------------------------------------------------------------------------------
 def run_recorder(build, word, folder):
     """What tests/record_kernels says is the tile of a class of device; with a folder, its programs go there."""
-    environment = {**os.environ, "CHIARO_KERNEL_DUMP": folder, "CHIARO_CACHE": "0"}
+    environment = {**os.environ, "CHIARO_KERNEL_DUMP": folder, "CHIARO_CACHE": "0", "CHIARO_DEVICE": ""}
     if folder and os.path.exists(OCLGRIND):  # it builds fastest
         with open(os.path.join(folder, "oclgrind.icd"), "w", encoding="utf-8") as file:
             file.write(OCLGRIND + "\n")
@@ -204,7 +205,8 @@ def run_recorder(build, word, folder):
     code, text = call([program, word], env=environment)
     tile = re.search(r"^tile (\w+)$", text, re.M)
     if code or not tile:
-        raise RuntimeError(f"record_kernels {word}: {text}")
+        said = [line for line in text.splitlines() if line.startswith("record_kernels:")] or text.splitlines()
+        raise RuntimeError(said[-1] if said else f"record_kernels {word}: no output")
     return tile.group(1)
 
 
@@ -317,6 +319,8 @@ def main():
     except (Missing, RuntimeError, OSError, ValueError) as error:
         sys.exit(f"offline.py: {error}")
     note("")
+    if not rows and not left_out:
+        sys.exit(f"offline.py: no file of kernels contains \"{chosen.kernel}\"")
     if chosen.json:
         print(json.dumps({"rows": [{**row, "faults": faults(row, budgets)} for row in rows], "left_out": left_out}, indent=1))
     else:
