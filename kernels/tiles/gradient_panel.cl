@@ -149,9 +149,10 @@ inline void put_row(const sink *to, const floatv *chain, const uint row, const u
             } else {                                                                                     \
                 PANEL_MULTIPLY(acc, G, panel, TILE_N, steps)                                             \
             }                                                                                            \
-            CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                                  \
-                if (r0 + r < (rows))                                                                     \
-                    put_row(to, acc[r], (row0) + r0 + r, d);                                             \
+            floatv done[TILE_M * TILE_V]; /* through memory, so that put_row is compiled once */         \
+            EACH_ENTRY(r, v) done[r * TILE_V + v] = acc[r][v];                                           \
+            CHI_ROLLED for (uint r = 0; r < min((uint)TILE_M, (rows)-r0); r++)                           \
+                put_row(to, done + r * TILE_V, (row0) + r0 + r, d);                                      \
         }
 #define G_ROWS(r, k)    g[(r0 + (r)) * LD_X + (k)]
 #define G_COLUMNS(r, k) g[(k) * LD_Y + r0 + (r)]

@@ -52,7 +52,7 @@ inline void norm_rows(const uint row0, const uint end, const uint dim, const uin
 {
     float f[NORM_ROWS], m[NORM_ROWS], ss[NORM_ROWS];
     global const float *row[NORM_ROWS];
-    CHI_UNROLL for (uint r = 0; r < NORM_ROWS; r++) {
+    CHI_ROLLED for (uint r = 0; r < NORM_ROWS; r++) { // code that runs once a row is compiled once
         row[r] = x + (size_t)min(row0 + r, end - 1) * stride;
         m[r] = unit ? 1.0f : largest(row[r], dim);
         const int e = max((as_int(m[r]) >> 23) - 127, -126);
@@ -64,7 +64,7 @@ inline void norm_rows(const uint row0, const uint end, const uint dim, const uin
             const float t = row[r][k] * f[r];
             ss[r] = fma(t, t, ss[r]);
         }
-    CHI_UNROLL for (uint r = 0; r < NORM_ROWS; r++) {
+    CHI_ROLLED for (uint r = 0; r < NORM_ROWS; r++) {
         if (row0 + r >= end)
             continue;
         global float *to = factors + 2 * (size_t)(row0 + r);

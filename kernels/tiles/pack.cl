@@ -115,10 +115,11 @@ void tiles_pack(const uint first, const uint n, const uint dim, const ulong offs
         norm_rows(row, row_end, dim, unit, x + offset, stride, factors, inverse, faults);
     if (WG > 1)
         barrier(CLK_GLOBAL_MEM_FENCE);
-    if (left_width)
-        pack_rows(x + offset, block, row_end, dim, stride, left_width, factors, left);
-    if (right_width)
-        pack_rows(x + offset, block, row_end, dim, stride, right_width, factors, right);
+    CHI_ROLLED for (uint side = 0; side < 2; side++) { // compiled once
+        const uint width = side ? right_width : left_width;
+        if (width)
+            pack_rows(x + offset, block, row_end, dim, stride, width, factors, side ? right : left);
+    }
     if (column_width)
         pack_columns(x + offset, row0, row_end, n, dim, stride, column_width, factors, columns);
 }
