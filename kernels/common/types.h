@@ -9,7 +9,10 @@
 #define CHI_ROLLED      _Pragma("nounroll")
 // C99's plain inline defines nothing: a compiler that does not inline such a function leaves it undefined (clang 15 for
 // NVIDIA) or calls it through a stack (Intel's for GPUs). static alone is no cure: PoCL 3.1 then gives wrong sums (supcon).
+// Not where nothing is optimised: Oclgrind 21.10 does not know what that leaves behind (noalias.scope.decl).
+#ifndef __NO_INLINE__
 #define inline inline __attribute__((always_inline))
+#endif
 
 // A sum over n terms is cut into superblocks of this many.
 inline uint superblock(const uint n) { return n < 4096u ? 128u : 256u; }
