@@ -13,7 +13,7 @@
 static const float DEFAULT_TEMPERATURE = 0.07f;
 static const double MOST_BINADES = 100.0;           // logits that one shift can serve
 static const uint64_t MOST_KEPT_BYTES = 512u << 20; // tiles kept without being asked to save memory
-static const double LAUNCH_SECONDS = 20e-6, COPY_BYTES_A_SECOND = 8e9;
+static const double LAUNCH_SECONDS = 20e-6, COPY_BYTES_A_SECOND = 16e9;
 
 static const chi__loss_rules *rules_of(chi_loss_kind kind)
 {
@@ -157,6 +157,20 @@ chi_status chi__loss_plan(chi_loss *loss, chi__needs *needs)
     return CHI_OK;
 }
 
+// Inputs are read twice and written once a layout; gradients are written, read and written again.
+static double moved_bytes(const chi_loss *loss)
+{
+    const chi__operand *const operands[] = { &loss->x, &loss->y, &loss->queue };
+    double floats = 0.0;
+    for (size_t i = 0; i < 3; i++) {
+        const int layouts = operands[i]->layouts;
+        const double copies = 2.0 + !!(layouts & CHI__LEFT) + !!(layouts & CHI__RIGHT) + !!(layouts & CHI__COLUMNS);
+        const bool has_gradient = !loss->options.no_gradient && i < 2 && !(loss->rules->queue && i == 1);
+        floats += (double)operands[i]->rows * (double)operands[i]->dim * (copies + (has_gradient ? 3.0 : 0.0));
+    }
+    return 4.0 * floats;
+}
+
 static void predict(chi_loss *loss)
 {
     double rate = 0.0;
@@ -167,9 +181,7 @@ static void predict(chi_loss *loss)
         return;
     }
     const double work = chi__passes_work(&loss->passes, &launches);
-    // Inputs are read and packed, gradients written, read and projected.
-    const double sides = loss->rules->queue ? (double)loss->passes.pairs.m / (double)loss->n + 2.0 : loss->rules->two_inputs ? 2.0 : 1.0;
-    const double moved = 4.0 * sides * (double)loss->n * (double)loss->dim * (loss->options.no_gradient ? 4.0 : 10.0);
+    const double moved = moved_bytes(loss);
     plan->seconds = work * rate + (double)plan->launches * LAUNCH_SECONDS + moved / COPY_BYTES_A_SECOND;
     snprintf(plan->basis, sizeof plan->basis, "%.0f million multiply-adds with their epilogues at %.2f ps each with tile %s, %zu launches of %.0f us, %.0f MB "
              "moved at %.0f GB/s", work * 1e-6, rate * 1e12, plan->tile, plan->launches, LAUNCH_SECONDS * 1e6, moved * 1e-6, COPY_BYTES_A_SECOND * 1e-9);
