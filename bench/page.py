@@ -5,8 +5,9 @@
     python3 bench/page.py [--program build/tools/chiaro] [--device SELECTOR] [--rounds 5]
 
 Each problem runs in as many fresh processes as there are rounds, all problems in turns; a figure is the median over the
-processes of each one's fastest repetition, as a fraction of the FMA peak that the same process measured; the last column
-is the planner's time over that of the run. The load is printed: on a busy machine no figure means anything.
+processes of each one's fastest repetition; fractions are of the median of the FMA peaks that all processes measured, for
+one process alone may meet a neighbour while it does; the last column is the planner's time over that of the run. The load
+is printed: on a busy machine no figure means anything.
 """
 import argparse
 import json
@@ -38,15 +39,14 @@ def main():
     for _ in range(arguments.rounds):
         for problem in seen:
             seen[problem].append(run([arguments.program, "bench", *problem, "--device", arguments.device, "--peak", "--predict", "--json"]))
-    first = next(iter(seen.values()))[0]
-    print(f"{first['device']}, {first['driver']}, {first['threads']} units; load {os.getloadavg()[0]:.1f}; peak "
-          f"{statistics.median(r['gflops'] / r['fraction_of_peak'] for runs in seen.values() for r in runs):.0f} GFLOP/s\n")
-    print("| problem | how | ms | of the FMA peak | each process | MiB | planned / run |\n|---|---|---|---|---|---|---|")
+    first, middle = next(iter(seen.values()))[0], statistics.median
+    peak = middle(r["gflops"] / r["fraction_of_peak"] for runs in seen.values() for r in runs)
+    print(f"{first['device']}, {first['driver']}, {first['threads']} units; load {os.getloadavg()[0]:.1f}; peak {peak:.0f} GFLOP/s\n")
+    print("| problem | how | ms | GFLOP/s | of the FMA peak | MiB | planned / run |\n|---|---|---|---|---|---|---|")
     for problem, runs in seen.items():
-        middle = statistics.median
-        each = ", ".join(f"{100 * r['fraction_of_peak']:.0f}" for r in runs)
+        gflops = middle(r["gflops"] for r in runs)
         plan = middle(r["predicted_ms"] / r["ms_median"] for r in runs) if "predicted_ms" in runs[0] else None
-        print(f"| `{' '.join(problem)}` | {runs[0]['tile']}, {runs[0]['scheme']} | {middle(r['ms_min'] for r in runs):.2f} | {100 * middle(r['fraction_of_peak'] for r in runs):.0f} % | {each} | "
+        print(f"| `{' '.join(problem)}` | {runs[0]['tile']}, {runs[0]['scheme']} | {middle(r['ms_min'] for r in runs):.2f} | {gflops:.0f} | {100 * gflops / peak:.0f} % | "
               f"{runs[0]['peak_bytes'] / 2**20:.0f} | {f'{plan:.2f}' if plan else ''} |", flush=True)
 
 
