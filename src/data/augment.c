@@ -48,7 +48,7 @@ static chi_status check_options(chi_device *dev, const chi_augment_options *o)
 static size_t group_items(const chi_device *dev, size_t pixels)
 {
     const chi__tile *tile = chi__device_tile(dev);
-    return superblocks(pixels) > MAX_SUMS ? 1 : (size_t)tile->wg_m * tile->wg_n;
+    return superblocks(pixels) > MAX_SUMS ? 1 : chi__items(tile);
 }
 
 static chi_status get_kernel(chi_device *dev, const char *file, const char *name, size_t pixels, chi__kernel **out)

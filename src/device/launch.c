@@ -97,7 +97,7 @@ static size_t groups_per_launch(const chi_device *dev, size_t groups, double flo
     if (fit >= (double)groups)
         return groups;
     const size_t most = fit > 1 ? (size_t)fit : 1, launches = chi__div_up(groups, most);
-    const size_t units = dev->info.units ? dev->info.units : 1, even = chi__round_up(chi__div_up(groups, launches), units);
+    const size_t units = dev->info.units, even = chi__round_up(chi__div_up(groups, launches), units);
     return even <= most ? even : most > units ? most - most % units : most;
 }
 

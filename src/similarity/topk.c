@@ -13,7 +13,7 @@ enum { GROUPS_A_CPU_UNIT = 4, GROUPS_A_GPU_UNIT = 8, LEAST_COLUMNS = 1024, LISTS
 static size_t parts_of(const chi_similarity *sim)
 {
     const chi_device_info *info = chi__device_info(sim->dev);
-    const size_t groups = chi__div_up(sim->n, sim->tile->block), units = info->units ? info->units : 1;
+    const size_t groups = chi__div_up(sim->n, sim->tile->block), units = info->units;
     const size_t wanted = units * (strcmp(info->type, "gpu") == 0 ? GROUPS_A_GPU_UNIT : GROUPS_A_CPU_UNIT);
     const size_t least = LISTS_A_SHARE * sim->options.topk > LEAST_COLUMNS ? LISTS_A_SHARE * sim->options.topk : LEAST_COLUMNS;
     size_t parts = groups >= wanted ? 1 : chi__div_up(wanted, groups);

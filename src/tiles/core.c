@@ -10,7 +10,7 @@
 #include "../base/memory.h"
 
 // STEPS_A_GROUP: entries of the tiles of one group. SLOW_US: a device that takes so long for one tile is asked no more.
-enum { DIM = 64, STEPS_A_GROUP = 1 << 14, GROUPS_A_UNIT = 8, MOST_TILE = 64, MOST_ITEMS = 256, REPEATS = 3, RATE_REPEATS = 9, RATE_US = 2000, MOST_TILES = 1 << 16, SLOW_US = 5000 };
+enum { DIM = 64, STEPS_A_GROUP = 1 << 14, GROUPS_A_UNIT = 8, REPEATS = 3, RATE_REPEATS = 9, RATE_US = 2000, MOST_TILES = 1 << 16, SLOW_US = 5000 };
 
 const char *chi__core_file(const char *stem, const chi__tile *tile, char *to)
 {
@@ -30,17 +30,38 @@ chi_status chi__core_tile(chi_device *dev, chi__family family, size_t dim, const
     return CHI_OK;
 }
 
+// One tile's core and nothing else.
 typedef struct trial {
     chi_device *dev;
+    const chi__tile *tile;
+    chi__kernel *kernel;
     chi_buffer *x, *y, *out; // zeros
     size_t groups;
 } trial;
 
-static chi_status run(const trial *t, const chi__tile *tile, chi__kernel *kernel, size_t groups, size_t tiles, double *us)
+static chi_status open_trial(chi_device *dev, const chi__tile *tile, trial *t)
+{
+    const unsigned out = tile->tile_n > chi__items(tile) ? tile->tile_n : chi__items(tile);
+    char defines[160], file[64];
+    *t = (trial){ .dev = dev, .tile = tile, .groups = (size_t)GROUPS_A_UNIT * chi__device_info(dev)->units };
+    CHI_TRY(chi__kernel_get(dev, chi__core_file("tiles/trial", tile, file), "tiles_trial", chi__tile_defines(tile, defines), &t->kernel));
+    CHI_TRY(chi_buffer_create(dev, 4ull * DIM * tile->tile_m, &t->x));
+    CHI_TRY(chi_buffer_create(dev, 4ull * DIM * tile->tile_n, &t->y));
+    return chi_buffer_create(dev, 4ull * t->groups * out, &t->out);
+}
+
+static void close_trial(trial *t)
+{
+    chi_buffer_destroy(&t->x);
+    chi_buffer_destroy(&t->y);
+    chi_buffer_destroy(&t->out);
+}
+
+static chi_status run(const trial *t, size_t groups, size_t tiles, double *us)
 {
     const double start = chi__now_us();
     CHI_TRY(chi__run(t->dev, &(chi__launch){
-        .kernel = kernel, .global = { groups * tile->wg_n, tile->wg_m }, .local = { tile->wg_n, tile->wg_m },
+        .kernel = t->kernel, .global = { groups * t->tile->wg_n, t->tile->wg_m }, .local = { t->tile->wg_n, t->tile->wg_m },
         .args = { U32(tiles), U32(DIM), BUF(t->x), BUF(t->y), BUF(t->out) },
     }));
     CHI_TRY(chi_device_finish(t->dev));
@@ -49,46 +70,32 @@ static chi_status run(const trial *t, const chi__tile *tile, chi__kernel *kernel
 }
 
 // Nanoseconds a multiply-add, at best of a few runs.
-static chi_status time_tile(const trial *t, const chi__tile *tile, double *ns)
+static chi_status time_tile(const trial *t, double *ns)
 {
-    const size_t tiles = STEPS_A_GROUP / (tile->tile_m * tile->tile_n);
-    chi__kernel *kernel;
-    char defines[160], file[64];
+    const size_t entries = t->tile->tile_m * t->tile->tile_n, tiles = STEPS_A_GROUP / entries;
     double us = 0.0, best = 0.0;
-    CHI_TRY(chi__kernel_get(t->dev, chi__core_file("tiles/trial", tile, file), "tiles_trial", chi__tile_defines(tile, defines), &kernel));
-    CHI_TRY(run(t, tile, kernel, 1, 1, &us)); // drivers compile at the first launch
-    CHI_TRY(run(t, tile, kernel, 1, 1, &us));
-    *ns = us * 1e3 / (DIM * tile->tile_m * tile->tile_n);
+    CHI_TRY(run(t, 1, 1, &us)); // drivers compile at the first launch
+    CHI_TRY(run(t, 1, 1, &us));
+    *ns = us * 1e3 / (double)(DIM * entries);
     for (int r = 0; r < REPEATS && (us < SLOW_US || r > 0); r++) {
-        CHI_TRY(run(t, tile, kernel, t->groups, tiles, &us));
+        CHI_TRY(run(t, t->groups, tiles, &us));
         best = r == 0 || us < best ? us : best;
-        *ns = best * 1e3 / ((double)t->groups * (double)tiles * DIM * tile->tile_m * tile->tile_n);
+        *ns = best * 1e3 / ((double)t->groups * (double)(tiles * DIM * entries));
     }
     return CHI_OK;
 }
 
-static chi_status time_core(const trial *t, chi_core core, double *ns)
+static chi_status time_core(chi_device *dev, chi_core core, double *ns)
 {
     chi__tile tile;
-    if (!chi__tile_parse(core, chi__tile_default(core, chi__device_info(t->dev)), &tile))
-        return chi__fail(t->dev, CHI_ERR_INTERNAL, "the default tile of core %d is none of its space", (int)core);
-    return time_tile(t, &tile, ns);
-}
-
-static chi_status open_trial(chi_device *dev, trial *t)
-{
-    const size_t units = chi__device_info(dev)->units;
-    *t = (trial){ .dev = dev, .groups = GROUPS_A_UNIT * (units ? units : 1) };
-    CHI_TRY(chi_buffer_create(dev, 4ull * DIM * MOST_TILE, &t->x));
-    CHI_TRY(chi_buffer_create(dev, 4ull * DIM * MOST_TILE, &t->y));
-    return chi_buffer_create(dev, 4ull * t->groups * MOST_ITEMS, &t->out);
-}
-
-static void close_trial(trial *t)
-{
-    chi_buffer_destroy(&t->x);
-    chi_buffer_destroy(&t->y);
-    chi_buffer_destroy(&t->out);
+    trial t;
+    if (!chi__tile_parse(core, chi__tile_default(core, chi__device_info(dev)), &tile))
+        return chi__fail(dev, CHI_ERR_INTERNAL, "the default tile of core %d is none of its space", (int)core);
+    chi_status st = open_trial(dev, &tile, &t);
+    if (st == CHI_OK)
+        st = time_tile(&t, ns);
+    close_trial(&t);
+    return st;
 }
 
 // Whether a core that takes so long for a multiply-add is near what a CPU's units and vectors can do (one vector of them a
@@ -101,42 +108,33 @@ static bool is_near_the_limit(const chi_device_info *info, double ns)
 
 chi_status chi__core_measure(chi_device *dev, double *panel_ns, double *group_ns)
 {
-    trial t;
     *group_ns = 0.0;
-    chi_status st = open_trial(dev, &t);
-    if (st == CHI_OK)
-        st = time_core(&t, CHI_CORE_PANEL, panel_ns);
-    if (st == CHI_OK && !is_near_the_limit(chi__device_info(dev), *panel_ns))
-        st = time_core(&t, CHI_CORE_GROUP, group_ns);
-    close_trial(&t);
-    return st;
+    CHI_TRY(time_core(dev, CHI_CORE_PANEL, panel_ns));
+    return is_near_the_limit(chi__device_info(dev), *panel_ns) ? CHI_OK : time_core(dev, CHI_CORE_GROUP, group_ns);
 }
 
 // Seconds a multiply-add, out of runs long enough that their launch does not count.
-static chi_status time_rate(const trial *t, const chi__tile *tile, double *seconds)
+static chi_status time_rate(const trial *t, double *seconds)
 {
-    chi__kernel *kernel;
-    char defines[160], file[64];
     double us = 0.0, best = 0.0;
     size_t tiles = 1;
-    CHI_TRY(chi__kernel_get(t->dev, chi__core_file("tiles/trial", tile, file), "tiles_trial", chi__tile_defines(tile, defines), &kernel));
-    CHI_TRY(run(t, tile, kernel, t->groups, tiles, &us)); // drivers compile at the first launch
+    CHI_TRY(run(t, t->groups, tiles, &us)); // drivers compile at the first launch
     for (us = 0.0; us < RATE_US && tiles < MOST_TILES; tiles *= 4)
-        CHI_TRY(run(t, tile, kernel, t->groups, 4 * tiles, &us));
+        CHI_TRY(run(t, t->groups, 4 * tiles, &us));
     for (int r = 0; r < RATE_REPEATS; r++) {
         best = r == 0 || us < best ? us : best;
-        CHI_TRY(run(t, tile, kernel, t->groups, tiles, &us));
+        CHI_TRY(run(t, t->groups, tiles, &us));
     }
-    *seconds = best * 1e-6 / ((double)t->groups * (double)tiles * DIM * tile->tile_m * tile->tile_n);
+    *seconds = best * 1e-6 / ((double)t->groups * (double)tiles * DIM * t->tile->tile_m * t->tile->tile_n);
     return CHI_OK;
 }
 
 chi_status chi__core_rate(chi_device *dev, const chi__tile *tile, double *seconds)
 {
     trial t;
-    chi_status st = open_trial(dev, &t);
+    chi_status st = open_trial(dev, tile, &t);
     if (st == CHI_OK)
-        st = time_rate(&t, tile, seconds);
+        st = time_rate(&t, seconds);
     close_trial(&t);
     return st;
 }

@@ -31,7 +31,7 @@ void chi__operand_plan(chi_device *dev, const chi__tile *tile, const char *who, 
 chi_status chi__operand_kernel(const chi__operand *operand, const char *name, chi__kernel **out)
 {
     char defines[48];
-    snprintf(defines, sizeof defines, "BLOCK=%u WG=%u", operand->tile->block, operand->tile->wg_m * operand->tile->wg_n);
+    snprintf(defines, sizeof defines, "BLOCK=%u WG=%u", operand->tile->block, chi__items(operand->tile));
     return chi__kernel_get(operand->dev, "tiles/pack.cl", name, defines, out);
 }
 
@@ -53,7 +53,7 @@ chi_status chi__operand_pack(chi__operand *operand, chi_matrix m, chi__rows_are 
     const int copies = 1 + (left > 0) + (right > 0) + (columns > 0); // 1: the factors
     operand->from = m;
     return chi__run_groups(operand->dev, &(chi__launch){
-        .kernel = operand->pack, .local = { tile->wg_m * tile->wg_n },
+        .kernel = operand->pack, .local = { chi__items(tile) },
         .args = { U32(0), U32(operand->rows), U32(operand->dim), U64(m.offset), U32(chi__stride(m)), U32(rows_are), U32(left),
                   U32(right), U32(columns), BUF(m.buffer), BUF(operand->factors), BUF(operand->inverse),
                   BUF(chi__faults(operand->dev)), BUF(operand->left), BUF(operand->right), BUF(operand->columns) },

@@ -79,7 +79,7 @@ chi_status chi_device_measure_peak(chi_device *dev, chi_device_peak *out)
     peak p = { .dev = dev, .vec = info->vector_width >= 16 ? 16 : info->vector_width >= 8 ? 8 : 4 };
     chi_device_peak found = { 0 };
     p.local = p.vec == 4 && info->max_group >= 64 ? 64 : 1;
-    p.items = (size_t)(info->units ? info->units : 1) * GROUPS_A_UNIT * p.local;
+    p.items = (size_t)info->units * GROUPS_A_UNIT * p.local;
     snprintf(p.defines, sizeof p.defines, "VEC=%u WG=%zu", p.vec, p.local);
     chi_status st = chi_buffer_create(dev, 4ull * p.vec * p.items, &p.to);
     if (st == CHI_OK)

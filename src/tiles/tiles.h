@@ -20,8 +20,7 @@ const char *chi__core_file(const char *stem, const chi__tile *tile, char *to);
 // Kernels over rows (kernels/tiles/norms.h): rows of a work-item, and work-items of a group.
 static inline size_t chi__item_rows(const chi__tile *tile) { return tile->core == CHI_CORE_PANEL ? 8 : 1; }
 static inline size_t chi__row_items(const chi__tile *tile) { return tile->core == CHI_CORE_PANEL ? 1 : 64; }
-// Work-items that share the work of a group that has no tile: one on a CPU. to, of 32 characters, receives "ITEMS=…".
-static inline unsigned chi__items(const chi__tile *tile) { return tile->wg_m * tile->wg_n; }
+// Kernels without a tile share a group's work among chi__items: one on a CPU. to, of 32 characters, receives "ITEMS=…".
 const char *chi__items_define(const chi__tile *tile, char *to);
 
 // ---- needs -------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ unsigned chi__tile_registers(const chi__tile *tile)
 {
     if (tile->core == CHI_CORE_PANEL) // vectors: the tile, a row of the right operand, an entry of the left
         return tile->tile_m * (tile->tile_n / tile->vec) + tile->tile_n / tile->vec + 1;
-    const unsigned micro_m = tile->tile_m / tile->wg_m, micro_n = tile->tile_n / tile->wg_n, items = tile->wg_m * tile->wg_n;
+    const unsigned micro_m = tile->tile_m / tile->wg_m, micro_n = tile->tile_n / tile->wg_n, items = chi__items(tile);
     return micro_m * micro_n + micro_m + micro_n + LANES * (tile->tile_m + MOST_SUPERBLOCK) / items; // and the lanes of sums
 }
 
@@ -83,7 +83,7 @@ uint64_t chi__tile_local_bytes(const chi__tile *tile)
 
 static bool group_fits(const chi__tile *tile)
 {
-    const unsigned items = tile->wg_m * tile->wg_n, micro = tile->tile_m * tile->tile_n / items;
+    const unsigned items = chi__items(tile), micro = tile->tile_m * tile->tile_n / items;
     const unsigned most = tile->vec > 1 ? MOST_MICRO : MOST_MICRO / 4; // by single floats, more is only more loads
     return tile->tile_m % (tile->wg_m * tile->vec) == 0 && tile->tile_n % (tile->wg_n * tile->vec) == 0 && micro >= LEAST_MICRO && micro <= most &&
            items >= tile->tile_m && slab_of(tile) * LANES % items == 0 && tile->tile_n * LANES % items == 0 &&
@@ -99,7 +99,7 @@ bool chi__tile_fits(const chi__tile *tile, const chi_device_info *info)
             return false;
     if (tile->core == CHI_CORE_PANEL)
         return tile->tile_n % tile->vec == 0 && tile->block % tile->tile_n == 0 && chi__tile_registers(tile) <= PANEL_REGISTERS;
-    if (info && ((size_t)tile->wg_m * tile->wg_n > info->max_group || chi__tile_local_bytes(tile) > info->local_bytes))
+    if (info && (chi__items(tile) > info->max_group || chi__tile_local_bytes(tile) > info->local_bytes))
         return false;
     return group_fits(tile);
 }
@@ -188,7 +188,7 @@ bool chi__tile_set(chi__tile *tile, const char *name, unsigned value)
 
 bool chi__tile_finish(chi__tile *tile)
 {
-    tile->core = tile->wg_m * tile->wg_n > 1 ? CHI_CORE_GROUP : CHI_CORE_PANEL;
+    tile->core = chi__items(tile) > 1 ? CHI_CORE_GROUP : CHI_CORE_PANEL;
     if (!chi__tile_fits(tile, NULL))
         return false;
     set_name(tile);
@@ -259,7 +259,7 @@ static double panel_cost(const chi__tile *tile, const chi_device_info *info)
 // Micro-tiles: loads from local memory a multiply-add, waves in flight, and whole waves.
 static double group_cost(const chi__tile *tile, const chi_device_info *info)
 {
-    const double items = (double)tile->wg_m * tile->wg_n, micro_m = (double)tile->tile_m / tile->wg_m, micro_n = (double)tile->tile_n / tile->wg_n;
+    const double items = chi__items(tile), micro_m = (double)tile->tile_m / tile->wg_m, micro_n = (double)tile->tile_n / tile->wg_n;
     const double local = (double)chi__tile_local_bytes(tile), room = (double)info->local_bytes;
     double cost = 1.0 + (micro_m + micro_n) / (micro_m * micro_n) + 8.0 / (tile->tile_m + tile->tile_n);
     cost *= chi__tile_registers(tile) > 96 ? 1.0 + 0.005 * (chi__tile_registers(tile) - 96) : 1.0;

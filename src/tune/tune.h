@@ -29,6 +29,8 @@ typedef struct chi__tile {
     unsigned wg_m, wg_n;     // group: work-items down and across; panel: 1, 1
 } chi__tile;
 
+static inline unsigned chi__items(const chi__tile *tile) { return tile->wg_m * tile->wg_n; } // of a work-group
+
 // ---- space.c
 enum { CHI__MOST_POINTS = 300 }; // of one core's space
 // The tile of that name; false: none of the space, or of the other core. CHI_CORE_AUTO: of either.
