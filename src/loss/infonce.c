@@ -2,7 +2,7 @@
 // infonce.c: one-sided InfoNCE as pairs and a row function. Kernel: kernels/loss/infonce.cl. Reference: src/ref/loss.c.
 #include "loss.h"
 
-static chi_status rows(chi_loss *loss)
+chi_status chi__infonce_rows(chi_loss *loss)
 {
     const chi__passes *p = &loss->passes;
     return chi__run(loss->dev, &(chi__launch){
@@ -14,5 +14,5 @@ static chi_status rows(chi_loss *loss)
 
 const chi__loss_rules chi__loss_infonce = {
     .name = "infonce", .two_inputs = true, .positives = CHI__POSITIVES_ONE, .weights = CHI__WEIGHTS_ROWS, .minimum = 3.0, .forward = 1.0, .weight = 1.0,
-    .log_scale_factor = 1.0f, .file = "loss/infonce.cl", .kernel = "loss_infonce", .rows = rows,
+    .log_scale_factor = 1.0f, .file = "loss/infonce.cl", .kernel = "loss_infonce", .rows = chi__infonce_rows,
 };

@@ -45,6 +45,9 @@ struct chi_loss {
     chi_plan plan;
 };
 
+// The row function of one-sided InfoNCE, whatever its pairs are.
+chi_status chi__infonce_rows(chi_loss *loss);
+
 // Checks options and shape and fills in what the loss is; nothing is allocated.
 chi_status chi__loss_resolve(chi_device *dev, size_t n, size_t dim, const chi_loss_options *options, chi_loss *loss);
 // Chooses the scheme under the device's budget and lists what is needed, with places in *loss; refuses what cannot fit.

@@ -121,6 +121,7 @@ static chi_status refuse(const chi_loss *loss, const chi__tile *tile, const chi_
                      loss->rules->even ? low & ~(size_t)1 : low);
 }
 
+_Static_assert((int)CHI__MOST_NEEDS <= (int)CHI_PLAN_MOST_BUFFERS, "a plan names every buffer");
 static void describe(chi_loss *loss, const chi__tile *tile, const chi__needs *needs)
 {
     chi_plan *plan = &loss->plan;
@@ -144,9 +145,10 @@ chi_status chi__loss_plan(chi_loss *loss, chi__needs *needs)
     const chi__tile *tile = NULL;
     CHI_TRY(chi__core_tile(loss->dev, loss->options.no_gradient ? CHI__FAMILY_LOGSUMEXP : CHI__FAMILY_LOSS, loss->dim, &tile));
     list(loss, tile, 0, needs);
-    describe(loss, tile, needs);
-    if (!fits(loss, needs))
+    if (!fits(loss, needs)) {
+        describe(loss, tile, needs);
         return refuse(loss, tile, needs);
+    }
     uint64_t keep = chi__memory_left(loss->dev) - chi__needs_bytes(needs);
     const uint64_t all = 4ull * chi__padded(loss->n) * chi__padded(loss->passes.pairs.m);
     if (loss->passes.scheme == CHI__SCHEME_KEPT && all > MOST_KEPT_BYTES && !chi__budget_is_asked(loss->dev))

@@ -67,6 +67,16 @@ static size_t pair_groups(const chi__passes *p, size_t across)
 
 static double product_flop(const chi__passes *p) { return 2.0 * (double)p->pairs.n * (double)p->pairs.m * (double)p->pairs.dim; }
 
+// Planned work of so many pairs of superblocks.
+static double groups_flop(const chi__passes *p, size_t groups)
+{
+    return product_flop(p) * (double)groups / (double)(p->row_parts * p->col_parts);
+}
+
+// Where y is x, columns are rows.
+static const chi_buffer *column_shifts(const chi__passes *p) { return p->col_shift ? p->col_shift : p->row_shift; }
+static const chi_buffer *column_coefficients(const chi__passes *p) { return p->pairs.symmetric ? p->a : p->b; }
+
 static chi_status run_shifts(chi__passes *p, size_t rows, size_t parts, const chi_buffer *maxima, chi_buffer *to)
 {
     const bool with_positive = p->pairs.positives == CHI__POSITIVES_ONE || p->pairs.own_positives;
@@ -79,11 +89,12 @@ static chi_status run_shifts(chi__passes *p, size_t rows, size_t parts, const ch
 static chi_status find_shifts(chi__passes *p, const chi__operand *x, const chi__operand *y)
 {
     const chi__pairs *pairs = &p->pairs;
+    const size_t groups = pair_groups(p, p->row_parts);
     CHI_TRY(chi__run_groups(p->dev, &(chi__launch){
         .kernel = p->maxima, .local = { p->tile->wg_n, p->tile->wg_m },
         .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), BUF(x->left), BUF(y->right), BUF(x->inverse),
                   BUF(y->inverse), BUF(p->row_sums), BUF(p->col_sums), BUF(p->scores) },
-    }, pair_groups(p, p->row_parts), product_flop(p)));
+    }, groups, groups_flop(p, groups)));
     CHI_TRY(run_shifts(p, pairs->n, p->row_parts, p->row_sums, p->row_shift));
     return p->col_shift ? run_shifts(p, pairs->m, p->col_parts, p->col_sums, p->col_shift) : CHI_OK;
 }
@@ -93,14 +104,14 @@ static chi_status run_statistics(chi__passes *p, const chi__operand *x, const ch
                                  size_t kept_rows, const chi_buffer *kept)
 {
     const chi__pairs *pairs = &p->pairs;
-    const chi_buffer *col_shift = p->col_shift ? p->col_shift : p->row_shift;
+    const size_t groups = pair_groups(p, w1 - w0);
     return chi__run_groups(p->dev, &(chi__launch){
         .kernel = p->statistics, .local = { p->tile->wg_n, p->tile->wg_m },
         .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), I32(pairs->shift), U32(kept_rows), U32(w0), U32(w1),
-                  BUF(p->scalars), BUF(x->left), BUF(y->right), BUF(p->row_shift), BUF(col_shift), BUF(p->labels),
-                  BUF(x->inverse), BUF(y->inverse), BUF(p->row_sums), BUF(p->col_sums), BUF(p->row_scores), BUF(p->scores),
+                  BUF(p->scalars), BUF(x->left), BUF(y->right), BUF(p->row_shift), BUF(column_shifts(p)),
+                  BUF(p->labels), BUF(x->inverse), BUF(y->inverse), BUF(p->row_sums), BUF(p->col_sums), BUF(p->row_scores), BUF(p->scores),
                   BUF(kept) },
-    }, pair_groups(p, w1 - w0), product_flop(p) * (double)(w1 - w0) / (double)p->row_parts);
+    }, groups, groups_flop(p, groups));
 }
 
 chi_status chi__passes_forward(chi__passes *p, const chi__operand *x, const chi__operand *y)
@@ -117,11 +128,11 @@ static chi_status run_weights(chi__passes *p, size_t s0, size_t end, size_t w0, 
     const chi__pairs *pairs = &p->pairs;
     const size_t sb = chi__superblock(pairs->m), last = w1 * sb < pairs->m ? w1 * sb : pairs->m, block = p->tile->block;
     const size_t groups = chi__div_up(end - s0 * chi__superblock(pairs->n), block) * chi__div_up(last - w0 * sb, block);
-    const chi_buffer *b = pairs->symmetric ? p->a : p->b, *col_shift = p->col_shift ? p->col_shift : p->row_shift;
     return chi__run_groups(p->dev, &(chi__launch){
         .kernel = p->weigh, .local = { p->tile->wg_n, p->tile->wg_m },
         .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(s0), U32(w0), U32(w1), I32(partner), BUF(p->scalars), BUF(tiles),
-                  BUF(p->a), BUF(b), BUF(p->w), BUF(p->positive), BUF(p->row_shift), BUF(col_shift), BUF(p->labels) },
+                  BUF(p->a), BUF(column_coefficients(p)), BUF(p->w), BUF(p->positive), BUF(p->row_shift), BUF(column_shifts(p)),
+                  BUF(p->labels) },
     }, groups, (double)WEIGH_FLOP * (double)groups * (double)block * (double)block);
 }
 
@@ -139,7 +150,6 @@ static chi_status run_gradient(chi__passes *p, const chi__walk *walk, size_t s0,
     const size_t others = pairs->symmetric ? pairs->n - end : walk->gy.buffer ? pairs->m : 0;
     const size_t y_groups = chi__div_up(others, y_rows);
     const int partner = pairs->weights == CHI__WEIGHTS_LABELS ? -1 : pairs->symmetric ? (int)(pairs->n / 2) : 0;
-    const chi_buffer *b = pairs->symmetric ? p->a : p->b, *col_shift = p->col_shift ? p->col_shift : p->row_shift;
     const chi__operand *own = walk->own ? walk->own : walk->y;
     const double part = (double)(end - first) / (double)pairs->n * (double)(w1 - w0) / (double)p->row_parts;
     if (p->weighed)
@@ -148,8 +158,8 @@ static chi_status run_gradient(chi__passes *p, const chi__walk *walk, size_t s0,
         .kernel = p->gradient, .local = { p->tile->wg_n, p->tile->wg_m },
         .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), U32(s0), U32(s1), U32(w0), U32(w1), U32(x_groups),
                   U32(x_rows), U32(y_groups), U32(y_rows), I32(partner), BUF(p->scalars), BUF(tiles), BUF(walk->x->columns),
-                  BUF(walk->y->columns), BUF(own->columns), BUF(p->a), BUF(b), BUF(p->w), BUF(p->q), BUF(p->positive),
-                  BUF(p->row_shift), BUF(col_shift), BUF(p->labels), U64(walk->gx.offset), U32(chi__stride(walk->gx)),
+                  BUF(walk->y->columns), BUF(own->columns), BUF(p->a), BUF(column_coefficients(p)), BUF(p->w), BUF(p->q),
+                  BUF(p->positive), BUF(p->row_shift), BUF(column_shifts(p)), BUF(p->labels), U64(walk->gx.offset), U32(chi__stride(walk->gx)),
                   U64(walk->gy.offset), U32(chi__stride(walk->gy)), BUF(walk->gx.buffer), BUF(walk->gy.buffer) },
     }, (x_groups + y_groups) * across, product_flop(p) * part * ((x_groups > 0) + (y_groups > 0)));
 }
@@ -167,7 +177,7 @@ static chi_status run_kept(chi__passes *p, const chi__walk *walk)
             .kernel = p->exponentials, .local = { p->tile->wg_n, p->tile->wg_m },
             .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), I32(pairs->shift), U32(first), U32(w0),
                       BUF(p->scalars), BUF(walk->x->left), BUF(walk->y->right), BUF(p->scores), BUF(p->panel) },
-        }, chi__div_up(rows, p->tile->block) * (p->row_parts - w0), product_flop(p) * (double)rows / (double)pairs->n));
+        }, chi__div_up(rows, p->tile->block) * (p->row_parts - w0), groups_flop(p, p->row_parts - w0)));
         CHI_TRY(run_gradient(p, walk, s, s + 1, w0, p->row_parts, PANEL_GROUP_ROWS, p->panel));
     }
     return CHI_OK;
@@ -177,7 +187,7 @@ static chi_status run_kept(chi__passes *p, const chi__walk *walk)
 // The row function runs before the last window's gradient, which ends the rows.
 static chi_status run_windows(chi__passes *p, const chi__walk *walk)
 {
-    const size_t step = p->window / chi__superblock(p->pairs.m) + (p->window % chi__superblock(p->pairs.m) != 0);
+    const size_t step = chi__div_up(p->window, chi__superblock(p->pairs.m));
     if (p->pairs.shifted)
         CHI_TRY(find_shifts(p, walk->x, walk->y));
     for (size_t w0 = 0; w0 < p->row_parts; w0 += step) {
