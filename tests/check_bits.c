@@ -12,17 +12,10 @@
 
 #include "../src/ref/exact.h"
 #include "../src/ref/loss.h"
+#include "harness/buffer.h"
 #include "harness/verdict.h"
 
 static bool small;
-
-static chi_buffer *make(chi_device *dev, const void *from, size_t bytes)
-{
-    chi_buffer *b = NULL;
-    if (chi_buffer_create(dev, bytes, &b) != CHI_OK || (from && chi_buffer_upload(b, 0, from, bytes) != CHI_OK))
-        printf("%s\n", chi_error_text());
-    return b;
-}
 
 // Tiles that differ in every number: each compiles its own programs, which is where the time goes.
 static const char *tiles[] = { "p8x32v16", "g32x32k16", "p6x16v8", "g64x64k16v4", "p4x16v4", "p8x32v16k128" };
@@ -57,8 +50,8 @@ static chi_status evaluate(chi_device *dev, const problem *p, const float *x, co
     const size_t bytes = 4 * p->n * p->dim;
     const bool two = p->kind == CHI_LOSS_CLIP || p->kind == CHI_LOSS_INFONCE;
     float scale[2] = { logf(1.0f / p->tau), 0.0f };
-    chi_buffer *bx = make(dev, x, bytes), *by = make(dev, y, bytes), *gx = make(dev, NULL, bytes), *gy = make(dev, NULL, bytes);
-    chi_buffer *bl = make(dev, labels, 4 * p->n), *bs = make(dev, scale, sizeof scale);
+    chi_buffer *bx = test_buffer(dev, x, bytes), *by = test_buffer(dev, y, bytes), *gx = test_buffer(dev, NULL, bytes), *gy = test_buffer(dev, NULL, bytes);
+    chi_buffer *bl = test_buffer(dev, labels, 4 * p->n), *bs = test_buffer(dev, scale, sizeof scale);
     chi_loss_args a = { .x = chi_matrix_view(bx, p->n, p->dim), .grad_x = chi_matrix_view(gx, p->n, p->dim) };
     if (two) {
         a.y = chi_matrix_view(by, p->n, p->dim);
@@ -95,17 +88,6 @@ static chi_status evaluate(chi_device *dev, const problem *p, const float *x, co
     return st;
 }
 
-// Largest error against the largest entry.
-static double error_of(const float *got, const double *want, size_t n)
-{
-    double worst = 0.0, most = 1e-30;
-    for (size_t i = 0; i < n; i++) {
-        most = fmax(most, fabs(want[i]));
-        worst = fmax(worst, fabs((double)got[i] - want[i]));
-    }
-    return worst / most;
-}
-
 // A logit is a chain of dim products scaled by 1 / τ: its error, and so the relative error of each weight, is at most
 // dim · 2^-24 / τ; sums add log2(n) roundings. Random signs keep the real one far below.
 static void check_definition(const problem *p, const float *x, const float *y, const int32_t *labels, const outcome *o, const char *what)
@@ -115,7 +97,7 @@ static void check_definition(const problem *p, const float *x, const float *y, c
     chi__ref_loss(p->kind, p->n, p->dim, (double)p->tau, p->unit, x, y, labels, &value, gx, gy, &scale);
     const bool two = p->kind == CHI_LOSS_CLIP || p->kind == CHI_LOSS_INFONCE;
     test_verdict(fabs((double)o->value - value) <= bound * fmax(1.0, value), what, "default", "the value is not that of the definition");
-    const double error_x = error_of(o->gx, gx, p->n * p->dim), error_y = two ? error_of(o->gy, gy, p->n * p->dim) : 0.0;
+    const double error_x = test_error(o->gx, gx, p->n * p->dim), error_y = two ? test_error(o->gy, gy, p->n * p->dim) : 0.0;
     if (error_x > bound || error_y > bound)
         printf("%s: errors %.2g and %.2g of the largest entry, bound %.2g\n", what, error_x, error_y, bound);
     test_verdict(error_x <= bound, what, "default", "grad_x is not that of the definition");
@@ -192,8 +174,8 @@ static uint64_t similarity_hash(chi_device *dev, chi_metric metric, float scale,
     chi_random_unit_rows(5, n, dim, x);
     chi_random_unit_rows(6, m, dim, y);
     const size_t k = 9;
-    chi_buffer *bx = make(dev, x, 4 * n * dim), *by = make(dev, y, 4 * m * dim), *out = make(dev, NULL, 4 * n * m), *lse = make(dev, NULL, 4 * n);
-    chi_buffer *values = make(dev, NULL, 4 * n * k), *indices = make(dev, NULL, 4 * n * k);
+    chi_buffer *bx = test_buffer(dev, x, 4 * n * dim), *by = test_buffer(dev, y, 4 * m * dim), *out = test_buffer(dev, NULL, 4 * n * m), *lse = test_buffer(dev, NULL, 4 * n);
+    chi_buffer *values = test_buffer(dev, NULL, 4 * n * k), *indices = test_buffer(dev, NULL, 4 * n * k);
     const chi_matrix mx = chi_matrix_view(bx, n, dim), my = chi_matrix_view(by, m, dim);
     uint64_t histogram[16], hash = CHI_HASH_START;
     chi_pair_stats stats;
@@ -238,7 +220,7 @@ static uint64_t network_hash(chi_device *dev)
     float *x = malloc(4 * rows * pixels), weights[4096];
     uint64_t hash = CHI_HASH_START;
     chi_random_unit_rows(7, rows, pixels, x);
-    chi_buffer *bx = make(dev, x, 4 * rows * pixels), *z = make(dev, NULL, 4 * rows * 17), *g = make(dev, NULL, 4 * rows * 17);
+    chi_buffer *bx = test_buffer(dev, x, 4 * rows * pixels), *z = test_buffer(dev, NULL, 4 * rows * 17), *g = test_buffer(dev, NULL, 4 * rows * 17);
     chi_status st = chi_layers_parse(text, &layers);
     if (st == CHI_OK)
         st = chi_encoder_create(dev, rows, (chi_shape){ 3, 13, 11 }, layers, 11, &enc);

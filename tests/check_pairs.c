@@ -11,6 +11,7 @@
 
 #include "../src/ref/moco.h"
 #include "../src/ref/siglip.h"
+#include "harness/buffer.h"
 #include "harness/verdict.h"
 
 static bool small;
@@ -28,14 +29,6 @@ typedef struct problem {
 typedef struct outcome { float scalars[3], *gx, *gy; } outcome;
 typedef struct truth { double scalars[3], *gx, *gy; } truth;
 typedef struct inputs { float *x, *y, *queue; } inputs;
-
-static chi_buffer *make(chi_device *dev, const void *from, size_t bytes)
-{
-    chi_buffer *b = NULL;
-    if (chi_buffer_create(dev, bytes, &b) != CHI_OK || (from && chi_buffer_upload(b, 0, from, bytes) != CHI_OK))
-        printf("%s\n", chi_error_text());
-    return b;
-}
 
 // Rows of different lengths unless unit, one of them zero; x near y, so that positives stand out.
 static inputs fill(const problem *p)
@@ -65,8 +58,8 @@ static chi_status evaluate(chi_device *dev, const problem *p, const inputs *in, 
     const bool siglip = p->kind == CHI_LOSS_SIGLIP;
     const size_t bytes = 4 * p->n * p->dim;
     float scalars[4] = { logf(1.0f / p->tau), p->bias, 0.0f, 0.0f };
-    chi_buffer *bx = make(dev, in->x, bytes), *by = make(dev, in->y, bytes), *bq = p->m ? make(dev, in->queue, 4 * p->m * p->dim) : NULL;
-    chi_buffer *gx = make(dev, NULL, bytes), *gy = make(dev, NULL, bytes), *bs = make(dev, scalars, sizeof scalars);
+    chi_buffer *bx = test_buffer(dev, in->x, bytes), *by = test_buffer(dev, in->y, bytes), *bq = p->m ? test_buffer(dev, in->queue, 4 * p->m * p->dim) : NULL;
+    chi_buffer *gx = test_buffer(dev, NULL, bytes), *gy = test_buffer(dev, NULL, bytes), *bs = test_buffer(dev, scalars, sizeof scalars);
     chi_matrix at[4];
     for (size_t i = 0; i < 4; i++) {
         at[i] = chi_matrix_view(bs, 1, 1);
@@ -112,16 +105,6 @@ static void define(const problem *p, const inputs *in, truth *t)
         chi__ref_moco(p->n, p->m, p->dim, (double)p->tau, p->unit, in->x, in->y, in->queue, &t->scalars[0], t->gx, &t->scalars[1]);
 }
 
-static double error_of(const float *got, const double *want, size_t n)
-{
-    double worst = 0.0, most = 1e-30;
-    for (size_t i = 0; i < n; i++) {
-        most = fmax(most, fabs(want[i]));
-        worst = fmax(worst, fabs((double)got[i] - want[i]));
-    }
-    return worst / most;
-}
-
 // The bound as in check_bits.c: a logit's chain of dim products, scaled by 1 / τ.
 static void check_definition(const problem *p, const inputs *in, const outcome *o, const char *what)
 {
@@ -135,7 +118,7 @@ static void check_definition(const problem *p, const inputs *in, const outcome *
             printf("%s: scalar %zu is %.8g, by definition %.8g\n", what, i, (double)o->scalars[i], t.scalars[i]);
         test_verdict(error <= bound * fmax(1.0, fabs(t.scalars[i])), what, "default", "value, temperature's or bias's gradient are not those of the definition");
     }
-    test_verdict(error_of(o->gx, t.gx, count) <= bound && error_of(o->gy, t.gy, count) <= bound, what, "default", "gradients are not those of the definition");
+    test_verdict(test_error(o->gx, t.gx, count) <= bound && test_error(o->gy, t.gy, count) <= bound, what, "default", "gradients are not those of the definition");
     free(t.gx);
     free(t.gy);
 }
@@ -235,7 +218,7 @@ static void check_faults(chi_device *dev)
                                      { .kind = CHI_LOSS_SIGLIP, .queue_rows = 1 }, { .kind = (chi_loss_kind)77 } };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         test_verdict(chi_loss_create(dev, 8, 4, &bad[i], &loss) == CHI_ERR_ARGUMENT && !loss, "faults", "options", "nonsense was taken");
-    chi_buffer *b = make(dev, NULL, 4 * 64 * 4);
+    chi_buffer *b = test_buffer(dev, NULL, 4 * 64 * 4);
     const chi_matrix m = chi_matrix_view(b, 8, 4), none = { 0 };
     const chi_loss_args args[] = { { .x = m, .y = m }, { .x = m, .y = m, .queue = m, .grad_y = m }, { .x = m, .y = m, .queue = m, .grad_bias = chi_matrix_view(b, 1, 1) },
                                    { .x = m, .queue = m }, { .x = m, .y = m, .queue = chi_matrix_view(b, 16, 4), .value = none } };

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../src/ref/exact.h"
+#include "harness/buffer.h"
 #include "harness/verdict.h"
 
 typedef struct problem {
@@ -25,14 +26,6 @@ typedef struct run {
     float *x, *y, *want, *lse;
     chi_buffer *bx, *by;
 } run;
-
-static chi_buffer *make(chi_device *dev, const void *from, size_t bytes)
-{
-    chi_buffer *b = NULL;
-    if (chi_buffer_create(dev, bytes, &b) != CHI_OK || (from && chi_buffer_upload(b, 0, from, bytes) != CHI_OK))
-        printf("%s\n", chi_error_text());
-    return b;
-}
 
 static char *name_of(const run *r, const char *part, char *to)
 {
@@ -58,7 +51,7 @@ static void check_store(const run *r, chi_similarity *sim, chi_matrix mx, chi_ma
     const size_t n = r->p->n, m = r->p->m;
     char what[160];
     float *got = malloc(4 * n * m);
-    chi_buffer *out = make(r->dev, NULL, 4 * n * m);
+    chi_buffer *out = test_buffer(r->dev, NULL, 4 * n * m);
     const bool good = chi_similarity_store(sim, mx, my, chi_matrix_view(out, n, m)) == CHI_OK && chi_buffer_download(out, 0, got, 4 * n * m) == CHI_OK;
     name_of(r, "store", what);
     test_verdict(good && test_same_bits(got, r->want, n, m, what), what, "rules", good ? "other bits" : chi_error_text());
@@ -71,7 +64,7 @@ static void check_logsumexp(const run *r, chi_similarity *sim, chi_matrix mx, ch
     const size_t n = r->p->n;
     char what[160];
     float *got = malloc(4 * n);
-    chi_buffer *out = make(r->dev, NULL, 4 * n);
+    chi_buffer *out = test_buffer(r->dev, NULL, 4 * n);
     const bool good = chi_similarity_logsumexp(sim, mx, my, chi_matrix_view(out, n, 1)) == CHI_OK && chi_buffer_download(out, 0, got, 4 * n) == CHI_OK;
     name_of(r, "logsumexp", what);
     test_verdict(good && test_same_bits(got, r->lse, n, 1, what), what, "rules", good ? "other bits" : chi_error_text());
@@ -124,7 +117,7 @@ static void check_topk(const run *r, chi_similarity *sim, chi_matrix mx, chi_mat
     char what[160];
     float *got = malloc(4 * n * k), *want = malloc(4 * n * k);
     int32_t *found = malloc(4 * n * k), *wanted = malloc(4 * n * k);
-    chi_buffer *values = make(r->dev, NULL, 4 * n * k), *indices = make(r->dev, NULL, 4 * n * k);
+    chi_buffer *values = test_buffer(r->dev, NULL, 4 * n * k), *indices = test_buffer(r->dev, NULL, 4 * n * k);
     const bool good = run_topk(r, sim, mx, my, block, chi_matrix_view(values, n, k), indices) == CHI_OK &&
                       chi_buffer_download(values, 0, got, 4 * n * k) == CHI_OK && chi_buffer_download(indices, 0, found, 4 * n * k) == CHI_OK;
     for (size_t i = 0; i < n; i++)
@@ -216,8 +209,8 @@ static void check_problem(chi_device *dev, const char *tile, const problem *p)
     fill(p, r.x, r.y);
     expect(&r);
     check_definition(&r);
-    r.bx = make(dev, r.x, 4 * p->n * p->dim);
-    r.by = make(dev, r.y, 4 * p->m * p->dim);
+    r.bx = test_buffer(dev, r.x, 4 * p->n * p->dim);
+    r.by = test_buffer(dev, r.y, 4 * p->m * p->dim);
     const chi_matrix mx = chi_matrix_view(r.bx, p->n, p->dim), my = chi_matrix_view(r.by, p->m, p->dim);
     const chi_status st = chi_similarity_create(dev, p->n, p->m, p->dim, &(chi_similarity_options){ .metric = p->metric, .scale = p->scale, .topk = p->k }, &sim);
     test_verdict(st == CHI_OK, "create", tile, chi_error_text());
@@ -248,7 +241,7 @@ static void check_not_finite(chi_device *dev, const char *tile)
     x[3 * DIM + 2] = INFINITY;
     for (int metric = CHI_METRIC_DOT; metric <= CHI_METRIC_SQUARED_EUCLIDEAN; metric++) {
         chi_similarity *sim = NULL;
-        chi_buffer *bx = make(dev, x, sizeof x), *by = make(dev, y, sizeof y), *out = make(dev, NULL, sizeof all), *row = make(dev, NULL, sizeof lse);
+        chi_buffer *bx = test_buffer(dev, x, sizeof x), *by = test_buffer(dev, y, sizeof y), *out = test_buffer(dev, NULL, sizeof all), *row = test_buffer(dev, NULL, sizeof lse);
         const chi_matrix mx = chi_matrix_view(bx, N, DIM), my = chi_matrix_view(by, M, DIM);
         const bool good = chi_similarity_create(dev, N, M, DIM, &(chi_similarity_options){ .metric = (chi_metric)metric }, &sim) == CHI_OK &&
                           chi_similarity_store(sim, mx, my, chi_matrix_view(out, N, M)) == CHI_OK &&
@@ -290,8 +283,8 @@ static void check_lists(chi_device *dev, const char *tile, bool small)
             for (size_t j = 5; j < p.m; j += 11)
                 r.y[j * DIM + 2] = j % 2 ? NAN : -INFINITY;
             chi__exact_similarity(p.metric, p.scale, p.n, p.m, DIM, r.x, r.y, r.want);
-            r.bx = make(dev, r.x, 4 * p.n * DIM);
-            r.by = make(dev, r.y, 4 * p.m * DIM);
+            r.bx = test_buffer(dev, r.x, 4 * p.n * DIM);
+            r.by = test_buffer(dev, r.y, 4 * p.m * DIM);
             const chi_matrix mx = chi_matrix_view(r.bx, p.n, DIM), my = chi_matrix_view(r.by, p.m, DIM);
             uint64_t planned = 0, before = 0, after = 0;
             const chi_similarity_options options = { .metric = p.metric, .topk = p.k, .uses = CHI_SIMILARITY_TOPK };

@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "harness"))
-from cli import NETWORK, PROGRAM, check, make_data, npy, refused, run, skip, summary, train
+from cli import NETWORK, PROGRAM, check, make_data, mount, npy, refused, run, skip, summary, train, umount
 
 HUGE = struct.pack(">HBBIII", 0, 8, 3, 0x7FFFFFFF, 0x7FFFFFFF, 0x7FFFFFFF)
 TERABYTES = json.dumps({"w": {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 1 << 42]}}).encode()
@@ -77,7 +77,7 @@ def damaged_models(data, work):
 def full_disk(data, work):
     folder = f"{work}/small"
     os.mkdir(folder)
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=192k", "tmpfs", folder], stderr=subprocess.DEVNULL).returncode:
+    if not mount(folder, "size=192k"):
         skip("a full disk: no small tmpfs can be mounted here")
         return
     try:
@@ -100,7 +100,7 @@ def full_disk(data, work):
         left = [name for _, _, names in os.walk(folder) for name in names if ".tmp" in name or name.endswith("~")]
         check(not left, "no temporary file is left", left)
     finally:
-        subprocess.run(["umount", folder], check=False)
+        umount(folder)
 
 
 def outputs(data, work):
@@ -138,11 +138,11 @@ def caches(work):
     check(code == 0 and got == results[0][1] and "not kept" in errors, "a file where the cache folder should be", errors)
     readonly = f"{work}/readonly"
     os.mkdir(readonly, 0o700)
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "ro,mode=700", "tmpfs", readonly], stderr=subprocess.DEVNULL).returncode:
+    if not mount(readonly, "ro,mode=700"):
         os.chmod(readonly, 0o500)
     code, got, errors = ends(bench(word, readonly))
     check(code == 0 and got == results[0][1] and errors.count("not kept") == 1, "a cache folder that cannot be written: one warning", errors)
-    subprocess.run(["umount", readonly], stderr=subprocess.DEVNULL, check=False)
+    umount(readonly)
     done = subprocess.run([PROGRAM, "cache", "clear"], capture_output=True, text=True, env={**os.environ, "CHIARO_CACHE_DIR": cache})
     check(done.returncode == 0 and not glob.glob(f"{cache}/*.program") and not glob.glob(f"{cache}/*.notes"), "cache clear", done.stderr)
 

@@ -17,7 +17,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "harness"))
-from cli import PROGRAM, check, npy, refused, run, skip, summary
+from cli import PROGRAM, check, mount, npy, refused, run, skip, summary, umount
 
 NAN = float("nan")
 
@@ -210,14 +210,14 @@ def interrupt(work):
 def full_disk(work):
     folder = f"{work}/small"
     os.mkdir(folder)
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], stderr=subprocess.DEVNULL).returncode:
+    if not mount(folder, "size=64k"):
         skip("a full disk: no small tmpfs can be mounted here")
         return
     try:
         code, _, errors = run("search", "--base", f"{work}/b.npy", "--query", f"{work}/q.npy", "--output", folder, "--k", 500)
         check(code == 1 and "No space left" in errors and os.listdir(folder) == [], "a full disk: nothing half written", f"{errors} {os.listdir(folder)}")
     finally:
-        subprocess.run(["umount", folder], check=False)
+        umount(folder)
 
 
 def main():

@@ -15,7 +15,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "harness"))
-from cli import PROGRAM, check, refused, run, skip, summary
+from cli import PROGRAM, check, mount, refused, run, skip, summary, umount
 
 SMALL = ["tune", "--core", "panel", "--rows", "64", "--kernel", "core"]
 
@@ -177,20 +177,19 @@ def folders(work):
     mounted = []
     for folder, options, what in ((small, "size=16k", "a full folder"), (readonly, "ro", "a read-only folder")):
         os.mkdir(folder)
-        if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], stderr=subprocess.DEVNULL).returncode:
-            if options == "ro" and os.geteuid():
-                os.chmod(folder, 0o500)
-            else:
-                skip(f"{what}: no mount")
-                continue
-        else:
+        if mount(folder, options):
             mounted.append(folder)
+        elif options == "ro" and os.geteuid():
+            os.chmod(folder, 0o500)
+        else:
+            skip(f"{what}: no mount")
+            continue
         places.append((folder, what))
     for folder, what in places:
         code, report, errors, seconds = tune(folder)
         check(code == 1 and os.path.basename(folder) in errors and errors.count("\n") == 1 and not report, f"{what}: a sentence before anything is tried ({seconds:.1f} s)", errors)
     for folder in mounted:
-        subprocess.run(["umount", folder], check=False)
+        umount(folder)
 
 
 def planted(work):

@@ -42,6 +42,15 @@ def refused(what, code, text, *arguments, **more):
     check(got == code and text in errors and not out, f"{what}: status {got}, wanted {code} with \"{text}\"", errors)
 
 
+def mount(folder, options):
+    """A tmpfs over a folder ("size=64k", "ro"); whether it could be: root alone can. umount(folder) ends it."""
+    return os.geteuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], stderr=subprocess.DEVNULL).returncode == 0
+
+
+def umount(folder):
+    subprocess.run(["umount", folder], stderr=subprocess.DEVNULL, check=False)
+
+
 def idx(path, shape, data):
     with gzip.open(path, "wb") as file:
         file.write(struct.pack(">HBB", 0, 8, len(shape)) + b"".join(struct.pack(">I", n) for n in shape) + data)

@@ -19,6 +19,16 @@ void test_verdict(bool good, const char *what, const char *where, const char *wh
     failed += !good;
 }
 
+double test_error(const float *got, const double *want, size_t n)
+{
+    double worst = 0.0, most = 1e-30;
+    for (size_t i = 0; i < n; i++) {
+        most = fmax(most, fabs(want[i]));
+        worst = fmax(worst, fabs((double)got[i] - want[i]));
+    }
+    return worst / most;
+}
+
 size_t test_tiles(const char **tiles, size_t count)
 {
     size_t left = 0;

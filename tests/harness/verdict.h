@@ -9,6 +9,8 @@
 void test_verdict(bool good, const char *what, const char *where, const char *why);
 // Two arrays of the same bits, NaN equal to NaN, and zeros equal where test_tiles met a device that loses their signs; names the first entry that differs.
 bool test_same_bits(const float *got, const float *want, size_t rows, size_t cols, const char *what);
+// Largest error against the largest entry.
+double test_error(const float *got, const double *want, size_t n);
 // Leaves the tiles that the default device supports, in order, and returns how many; one that it refuses for a reason of its
 // own (CHI_ERR_UNSUPPORTED) is printed with it and counted as skipped. So is, once, what the device is known to get wrong.
 size_t test_tiles(const char **tiles, size_t count);
