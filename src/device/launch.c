@@ -89,16 +89,17 @@ static double rate(const chi_device_info *info)
     return info->units * clock * (strcmp(info->type, "gpu") == 0 ? 16 : 4);
 }
 
-// Groups that one launch may hold: a whole number for each unit where that fits, so that none idles.
+// Groups that one launch may hold: a whole number for each unit, so that none idles, and one for each even where a group is
+// long, as fewer would take no less time.
 static size_t groups_per_launch(const chi_device *dev, size_t groups, double flop)
 {
     const double limit_s = strcmp(dev->info.type, "gpu") == 0 ? 0.05 : 0.5;
     const double fit = limit_s * rate(&dev->info) * (double)groups / (flop > 1 ? flop : 1);
     if (fit >= (double)groups)
         return groups;
-    const size_t most = fit > 1 ? (size_t)fit : 1, launches = chi__div_up(groups, most);
-    const size_t units = dev->info.units, even = chi__round_up(chi__div_up(groups, launches), units);
-    return even <= most ? even : most > units ? most - most % units : most;
+    const size_t units = dev->info.units, most = fit > (double)units ? (size_t)fit : units;
+    const size_t even = chi__round_up(chi__div_up(groups, chi__div_up(groups, most)), units);
+    return even <= most ? even : most - most % units;
 }
 
 chi_status chi__run_groups(chi_device *dev, const chi__launch *launch, size_t groups, double flop)
