@@ -3,40 +3,65 @@
 // what does not beat that one is out after one comparison. At the end it is sorted, best first.
 //
 // Larger values come first, NaN after all of them, ties by the lower index: an order without equals, so a list's content
-// depends on no order of insertion. An empty place is NaN of index −1, which as an unsigned number loses every tie.
+// depends on no order of insertion. An entry of a heap is a key of 64 bits in that order, so that one comparison without a
+// branch decides; the halves lie where value and index will: above, the value, NaN as zero; below, how far the index is from
+// 2^31 − 1, then whether a zero was negative, which decides nothing. Key zero is an empty place.
 #include "common/math.h"
 
-inline bool ranks_above(const float a, const int i, const float b, const int j)
+inline ulong key_of(const float v, const int index)
 {
-    if (a > b)
-        return true;
-    if (a < b)
-        return false;
-    return is_nan(a) == is_nan(b) ? (uint)i < (uint)j : is_nan(b);
+    const uint bits = as_uint(v + 0.0f); // zeros are equal
+    const uint above = is_nan(v) ? 0 : bits ^ (bits >> 31 ? 0xffffffffu : 0x80000000u);
+    return (ulong)above << 32 | (0x7fffffffu - (uint)index) << 1 | (as_uint(v) == 0x80000000u);
 }
 
-// Puts v of column j into the heap of `size` in place of entry `at`, whose children may be worse than it.
-inline void list_sink(global float *values, global int *indices, uint at, const uint size, const float v, const int j)
+inline float key_value(const ulong key)
 {
-    for (uint child = 2 * at + 1; child < size; child = 2 * at + 1) {
-        if (child + 1 < size && ranks_above(values[child], indices[child], values[child + 1], indices[child + 1]))
-            child++;
-        if (!ranks_above(v, j, values[child], indices[child]))
-            break;
-        values[at] = values[child];
-        indices[at] = indices[child];
+    const uint above = (uint)(key >> 32);
+    const float v = as_float(above ^ (above >> 31 ? 0x80000000u : 0xffffffffu));
+    return above == 0 ? NAN : v == 0.0f && key % 2 ? -0.0f : v;
+}
+
+inline int key_index(const ulong key) { return key == 0 ? -1 : (int)(0x7fffffffu - (uint)key / 2); }
+
+inline ulong key_at(global const float *values, global const int *indices, const size_t at)
+{
+    return (ulong)as_uint(values[at]) << 32 | as_uint(indices[at]);
+}
+
+inline void key_put(global float *values, global int *indices, const uint at, const ulong key)
+{
+    values[at] = as_float((uint)(key >> 32));
+    indices[at] = as_int((uint)key);
+}
+
+// Puts a key into the heap of `size` in place of the first entry. The hole goes down to a leaf, always to the worse child, and
+// the key up from there: most keys belong low, and the way down asks nothing that a processor would have to guess.
+inline void list_sink(global float *values, global int *indices, const uint size, const ulong key)
+{
+    uint at = 0, child = 1;
+    for (; child + 1 < size; child = 2 * at + 1) {
+        const ulong one = key_at(values, indices, child), other = key_at(values, indices, child + 1);
+        key_put(values, indices, at, min(one, other));
+        at = child + (other < one);
+    }
+    if (child < size) {
+        key_put(values, indices, at, key_at(values, indices, child));
         at = child;
     }
-    values[at] = v;
-    indices[at] = j;
+    for (uint parent = (at - 1) / 2; at > 0 && key_at(values, indices, parent) > key; parent = (at - 1) / 2) {
+        key_put(values, indices, at, key_at(values, indices, parent));
+        at = parent;
+    }
+    key_put(values, indices, at, key);
 }
 
-// Takes v of column j in place of the worst, where it is better; returns the value to beat from now on.
-inline float list_take(global float *values, global int *indices, const uint k, const float v, const int j)
+// Takes a key in place of the worst, where it is better; returns the value to beat from now on.
+inline float list_take(global float *values, global int *indices, const uint k, const ulong key)
 {
-    if (ranks_above(v, j, values[0], indices[0]))
-        list_sink(values, indices, 0, k, v, j);
-    return values[0];
+    if (key > key_at(values, indices, 0))
+        list_sink(values, indices, k, key);
+    return key_value(key_at(values, indices, 0));
 }
 
 // Whether anything at all may beat the worst: it is an empty place, or NaN.
@@ -44,11 +69,14 @@ inline bool has_room(const float worst) { return is_nan(worst); }
 
 inline float list_clear(global float *values, global int *indices, const uint k)
 {
-    for (uint c = 0; c < k; c++) {
-        values[c] = NAN;
-        indices[c] = -1;
-    }
+    for (uint c = 0; c < k; c++)
+        key_put(values, indices, c, 0);
     return NAN;
+}
+
+inline ulong finished_key(global const float *values, global const int *indices, const uint at, const bool negate)
+{
+    return indices[at] == -1 ? 0 : key_of(negate ? -values[at] : values[at], indices[at]);
 }
 
 // A finished list, turned round: worst first is a heap. Returns the value to beat.
@@ -56,29 +84,26 @@ inline float list_resume(global float *values, global int *indices, const uint k
 {
     for (uint a = 0; a < (k + 1) / 2; a++) {
         const uint b = k - 1 - a;
-        const float v = negate ? -values[a] : values[a], w = negate ? -values[b] : values[b];
-        const int i = indices[a], j = indices[b];
-        values[a] = j == -1 ? NAN : w;
-        indices[a] = j;
-        values[b] = i == -1 ? NAN : v;
-        indices[b] = i;
+        const ulong one = finished_key(values, indices, a, negate), other = finished_key(values, indices, b, negate);
+        key_put(values, indices, a, other);
+        key_put(values, indices, b, one);
     }
-    return values[0];
+    return key_value(key_at(values, indices, 0));
 }
 
 // Sorts, gives back the sign that METRIC took, and says what empty places hold. NaN of every kind leaves as one.
 inline void list_finish(global float *values, global int *indices, const uint k, const bool negate)
 {
     for (uint end = k - 1; end > 0; end--) {
-        const float worst = values[0], v = values[end];
-        const int i = indices[0], j = indices[end];
-        list_sink(values, indices, 0, end, v, j);
-        values[end] = worst;
-        indices[end] = i;
+        const ulong worst = key_at(values, indices, 0);
+        list_sink(values, indices, end, key_at(values, indices, end));
+        key_put(values, indices, end, worst);
     }
     for (uint c = 0; c < k; c++) {
-        const float v = values[c];
-        values[c] = indices[c] == -1 ? (negate ? INFINITY : -INFINITY) : is_nan(v) ? NAN : negate ? -v : v;
+        const ulong key = key_at(values, indices, c);
+        const float v = key == 0 ? -INFINITY : key_value(key);
+        values[c] = negate && !is_nan(v) ? -v : v;
+        indices[c] = key_index(key);
     }
 }
 

@@ -44,7 +44,7 @@ void similarity_topk(const uint first, const uint n, const uint m, const uint di
                 for (uint q = 0; owner && OWNER_SLAB == s && q < TILE_N && j0 + q < at.j_end; q++) {
                     const float v = space[OWNER_ROW % SLAB * SLAB_LD + q];
                     if (v > worst || has_room(worst))
-                        worst = list_take(list, columns, k_best, v, (int)(seen + j0 + q));
+                        worst = list_take(list, columns, k_best, key_of(v, (int)(seen + j0 + q)));
                 }
                 barrier(CLK_LOCAL_MEM_FENCE);
             }

@@ -18,7 +18,7 @@ kernel void similarity_topk_merge(const uint n, const uint k_best, const uint pa
     for (uint p = 0; p + 1 < parts; p++) {
         const size_t from = ((size_t)p * n + i) * k_best;
         for (uint c = 0; c < k_best; c++)
-            list_take(list, columns, k_best, part_values[from + c], part_indices[from + c]);
+            list_take(list, columns, k_best, key_at(part_values, part_indices, from + c));
     }
     list_finish(list, columns, k_best, negate);
 }
