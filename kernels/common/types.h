@@ -6,7 +6,10 @@
 #define CHI_JOIN(a, b)  CHI_JOIN_(a, b)
 #define CHI_UNROLL      _Pragma("unroll")
 #define CHI_UNROLL_4    _Pragma("unroll 4")
-#define CHI_ROLLED      _Pragma("nounroll")
+#define CHI_ROLLED      _Pragma("nounroll") _Pragma("clang loop vectorize(disable)") // of a short loop that runs seldom: less to compile
+// A function of its own, for kernels of one work-item a group: PoCL compiles such a kernel three times, and what it calls once.
+// Vectors go by pointer only; get_group_id is the kernel's alone.
+#define CHI_OUTLINED static __attribute__((noinline))
 // C99's plain inline defines nothing: a compiler that does not inline such a function leaves it undefined (clang 15 for
 // NVIDIA) or calls it through a stack (Intel's for GPUs). static alone is no cure: PoCL 3.1 then gives wrong sums (supcon).
 // Not where nothing is optimised: Oclgrind 21.10 does not know what that leaves behind (noalias.scope.decl).

@@ -25,7 +25,7 @@ inline bool holds_anywhere(const intv lanes)
 }
 
 // The first `count` values of a row, of columns from `column` on, to its list; returns the value to beat from now on.
-inline float rank_row(const float *row, const uint count, const uint column, float worst, global float *list, global int *columns,
+CHI_OUTLINED float rank_row(const float *row, const uint count, const uint column, float worst, global float *list, global int *columns,
                       const uint k_best)
 {
     for (uint v = 0; v < TILE_V; v++)
@@ -54,7 +54,7 @@ void similarity_topk(const uint first, const uint n, const uint m, const uint di
     floatv hold[HOLD_SIZE];
     float worst[PANELS * TILE_M]; // value to beat; of padding none can
     uint open = 0;                // rows whose lists have room
-    for (uint r = 0; r < PANELS * TILE_M; r++) {
+    CHI_ROLLED for (uint r = 0; r < PANELS * TILE_M; r++) {
         global float *list = lists + (size_t)r * step;
         global int *list_columns = columns + (size_t)r * k_best;
         worst[r] = r >= ib_end - ib ? INFINITY : at.part || seen == 0 ? list_clear(list, list_columns, k_best) : list_resume(list, list_columns, k_best, METRIC % 2);
@@ -73,7 +73,7 @@ void similarity_topk(const uint first, const uint n, const uint m, const uint di
         float tile[TILE_M * TILE_N];                                                                                   \
         CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                                                    \
             row_to_array(acc[r], tile + r * TILE_N);                                                                   \
-        for (uint r = 0, i = (i0)-ib; r < TILE_M && ib + i < ib_end; r++, i++) {                                       \
+        CHI_ROLLED for (uint r = 0, i = (i0)-ib; r < TILE_M && ib + i < ib_end; r++, i++) {                                       \
             const bool room = has_room(worst[i]);                                                                      \
             worst[i] = rank_row(tile + r * TILE_N, at.j_end - j0, seen + j0, worst[i], lists + (size_t)i * step, columns + (size_t)i * k_best, k_best); \
             open -= room && !has_room(worst[i]);                                                                       \

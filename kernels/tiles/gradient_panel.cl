@@ -69,13 +69,13 @@ inline floatv pair_weight(const pair_terms *t, const floatv kept, const uint i, 
 }
 
 // Rows i0 … i0 + rows − 1 × columns j0 … j0 + BLOCK − 1 of G from one kept tile, into g.
-inline void form(const pair_terms *t, global const float *tile, const uint i0, const uint rows, const uint j0,
+CHI_OUTLINED void form(const pair_terms *t, global const float *tile, const uint i0, const uint rows, const uint j0,
                  float *g, const uint ld, const bool to_y)
 {
-    for (uint r = 0; r < rows; r++)
-        for (uint q = 0; q < BLOCK; q += VEC)
+    CHI_ROLLED for (uint r = 0; r < rows; r++)
+        CHI_ROLLED for (uint q = 0; q < BLOCK; q += VEC)
             vstorev(pair_weight(t, vloadv(0, tile + r * BLOCK + q), i0 + r, j0 + q, to_y), 0, g + r * ld + q);
-    for (uint r = 0; r < rows && WEIGHTS != 3; r++) { // single entries with a value of their own
+    CHI_ROLLED for (uint r = 0; r < rows && WEIGHTS != 3; r++) { // single entries with a value of their own
         const uint i = i0 + r;
         if (WEIGHTS == 1) {
             if (i >= j0 && i < j0 + BLOCK)
@@ -110,7 +110,7 @@ inline void put_row(const sink *to, const floatv *chain, const uint row, const u
             total[v] = to->first ? chain[v] : vloadv(v, at) + chain[v];
     } else {
         float old[TILE_N];
-        for (uint q = 0; q < TILE_N; q++)
+        CHI_ROLLED for (uint q = 0; q < TILE_N; q++)
             old[q] = q < columns && !to->first ? at[q] : 0.0f;
         CHI_UNROLL for (int v = 0; v < TILE_V; v++)
             total[v] = to->first ? chain[v] : vloadv(v, old) + chain[v];
@@ -129,33 +129,45 @@ inline void put_row(const sink *to, const floatv *chain, const uint row, const u
     } else {
         float all[TILE_N];
         row_to_array(total, all);
-        for (uint q = 0; q < columns; q++)
+        CHI_ROLLED for (uint q = 0; q < columns; q++)
             at[q] = all[q];
     }
 }
 
 #define HALF_V ((TILE_V + 1) / 2) // vectors that a last, short panel of features may need at most half of
 
-// rows of the output × all features: chains over `steps` terms. G(r, k) is the left operand, row k of the right one
+// rows of the output × all features: chains over `steps` terms. LEFT(r, k) is the left operand in g, row k of the right one
 // lies in column panels of `right_rows` rows, from row k0.
-#define CHAINS(G, to, row0, rows, right, right_rows, k0, steps)                                          \
-    for (uint d = 0; d < (to)->dim; d += TILE_N)                                                         \
-        for (uint r0 = 0; r0 < (rows); r0 += TILE_M) {                                                   \
-            global const float *panel = (right) + ((size_t)(d / TILE_N) * (right_rows) + (k0)) * TILE_N; \
+#define CHAINS(LEFT)                                                                                     \
+    for (uint d = 0; d < to->dim; d += TILE_N)                                                           \
+        for (uint r0 = 0; r0 < rows; r0 += TILE_M) {                                                     \
+            global const float *panel = right + ((size_t)(d / TILE_N) * right_rows + k0) * TILE_N;       \
             floatv acc[TILE_M][TILE_V];                                                                  \
             EACH_ENTRY(r, v) acc[r][v] = (floatv)(0.0f);                                                 \
-            if (HALF_V < TILE_V && (to)->dim - d <= HALF_V * VEC) {                                      \
-                PANEL_MULTIPLY_SOME(acc, G, panel, TILE_N, steps, HALF_V)                                \
+            if (HALF_V < TILE_V && to->dim - d <= HALF_V * VEC) {                                        \
+                PANEL_MULTIPLY_SOME(acc, LEFT, panel, TILE_N, steps, HALF_V)                             \
             } else {                                                                                     \
-                PANEL_MULTIPLY(acc, G, panel, TILE_N, steps)                                             \
+                PANEL_MULTIPLY(acc, LEFT, panel, TILE_N, steps)                                          \
             }                                                                                            \
             floatv done[TILE_M * TILE_V]; /* through memory, so that put_row is compiled once */         \
             EACH_ENTRY(r, v) done[r * TILE_V + v] = acc[r][v];                                           \
-            CHI_ROLLED for (uint r = 0; r < min((uint)TILE_M, (rows)-r0); r++)                           \
-                put_row(to, done + r * TILE_V, (row0) + r0 + r, d);                                      \
+            CHI_ROLLED for (uint r = 0; r < min((uint)TILE_M, rows - r0); r++)                           \
+                put_row(to, done + r * TILE_V, row0 + r0 + r, d);                                        \
         }
 #define G_ROWS(r, k)    g[(r0 + (r)) * LD_X + (k)]
 #define G_COLUMNS(r, k) g[(k) * LD_Y + r0 + (r)]
+
+CHI_OUTLINED void chains_of_rows(const float *g, const sink *to, const uint row0, const uint rows, global const float *right, const uint right_rows,
+                                 const uint k0, const uint steps)
+{
+    CHAINS(G_ROWS)
+}
+
+CHI_OUTLINED void chains_of_columns(const float *g, const sink *to, const uint row0, const uint rows, global const float *right, const uint right_rows,
+                                    const uint k0, const uint steps)
+{
+    CHAINS(G_COLUMNS)
+}
 
 inline global const float *tile_at(global const float *kept, const uint blocks, const uint i, const uint j)
 {
@@ -198,11 +210,11 @@ void tiles_gradient(const uint first, const uint n, const uint m, const uint dim
             if (!SYMMETRIC || s >= own / sb_n) {
                 for (uint j = k0; j < k0 + steps; j += BLOCK)
                     form(&t, tile_at(kept, blocks, own - e0, j - c0), own, rows, j, g + (j - k0), LD_X, false);
-                CHAINS(G_ROWS, &to, own, rows, yd, m, k0, steps)
+                chains_of_rows(g, &to, own, rows, yd, m, k0, steps);
             } else {
                 for (uint i = k0; i < k0 + steps; i += BLOCK)
                     form(&t, tile_at(kept, blocks, i - e0, own - c0), i, BLOCK, own, g + (i - k0) * LD_Y, LD_Y, false);
-                CHAINS(G_COLUMNS, &to, own, rows, yd, m, k0, steps)
+                chains_of_columns(g, &to, own, rows, yd, m, k0, steps);
             }
         }
     } else {
@@ -214,7 +226,7 @@ void tiles_gradient(const uint first, const uint n, const uint m, const uint dim
             to.last = s + 1 == count_n;
             for (uint i = k0; i < k0 + steps; i += BLOCK)
                 form(&t, tile_at(kept, blocks, i - e0, own - c0), i, min((uint)BLOCK, n - i), own, g + (i - k0) * LD_Y, LD_Y, !SYMMETRIC);
-            CHAINS(G_COLUMNS, &to, own, rows, xd, n, k0, steps)
+            chains_of_columns(g, &to, own, rows, xd, n, k0, steps);
         }
     }
 }

@@ -14,7 +14,9 @@
 #if WG == 1
 #define NORM_ROWS 8
 #define ROW_ITEMS 1
+#define STEP      CHI_OUTLINED
 #else
+#define STEP      inline
 #define NORM_ROWS 1
 #define ROW_ITEMS 64
 #endif
@@ -29,7 +31,7 @@ inline float largest(global const float *row, const uint dim)
         most = max(most, as_uint8(vload8(0, row + k)) & 0x7fffffffu);
     const uint4 four = max(most.lo, most.hi);
     uint m = max(max(four.x, four.y), max(four.z, four.w));
-    for (; k < dim; k++)
+    CHI_ROLLED for (; k < dim; k++)
         m = max(m, as_uint(row[k]) & 0x7fffffffu);
     return as_float(m);
 }
@@ -47,7 +49,7 @@ inline void finish(const float m, const float f, const float ss, global float *f
 
 // Rows row0 … row0 + NORM_ROWS − 1 below end. unit: 0 no; 1: rows are claimed to be unit; 2: no claim, no change; 3: no
 // change, inverse[i] = Σ x_k².
-inline void norm_rows(const uint row0, const uint end, const uint dim, const uint unit, global const float *x, const uint stride,
+STEP void norm_rows(const uint row0, const uint end, const uint dim, const uint unit, global const float *x, const uint stride,
                       global float *factors, global float *inverse, global uint *faults)
 {
     float f[NORM_ROWS], m[NORM_ROWS], ss[NORM_ROWS];

@@ -37,31 +37,31 @@ inline void pack_panel(global const float *x, const uint rows, const uint dim, c
                        global const float *factors, global float *to)
 {
     const uint squares = rows / 8 * 8, whole = dim / 8 * 8;
-    for (uint k = 0; k < whole; k += 8)
-        for (uint r = 0; r < squares; r += 8)
+    CHI_ROLLED for (uint k = 0; k < whole; k += 8)
+        CHI_ROLLED for (uint r = 0; r < squares; r += 8)
             pack_square(x + (size_t)r * stride + k, stride, factors + 2 * r, to + (size_t)k * width + r, width);
-    for (uint r = 0; r < width; r++)
-        for (uint k = r < squares ? whole : 0; k < dim; k++)
+    CHI_ROLLED for (uint r = 0; r < width; r++)
+        CHI_ROLLED for (uint k = r < squares ? whole : 0; k < dim; k++)
             to[(size_t)k * width + r] = r < rows ? x[(size_t)r * stride + k] * factors[2 * r] * factors[2 * r + 1] : 0.0f;
 }
 
-inline void pack_columns(global const float *x, const uint row0, const uint row_end, const uint n, const uint dim, const uint stride,
+STEP void pack_columns(global const float *x, const uint row0, const uint row_end, const uint n, const uint dim, const uint stride,
                          const uint panel, global const float *factors, global float *to)
 {
-    for (uint row = row0; row < row_end; row++) {
+    CHI_ROLLED for (uint row = row0; row < row_end; row++) {
         global const float *from = x + (size_t)row * stride;
         const float f = factors[2 * row], g = factors[2 * row + 1];
-        for (uint d0 = 0; d0 < dim; d0 += 8) {
+        CHI_ROLLED for (uint d0 = 0; d0 < dim; d0 += 8) {
             const uint here = d0 / panel;
             global float *at = to + ((size_t)here * n + row) * panel + (d0 - here * panel);
             if (d0 + 8 <= dim)
                 STREAM_STORE(vload8(0, from + d0) * f * g, (global float8 *)at);
             else
-                for (uint d = 0; d < 8; d++)
+                CHI_ROLLED for (uint d = 0; d < 8; d++)
                     at[d] = d0 + d < dim ? from[d0 + d] * f * g : 0.0f;
         }
         const uint full = (dim + panel - 1) / panel * panel;
-        for (uint d = (dim + 7) / 8 * 8; d < full; d++)
+        CHI_ROLLED for (uint d = (dim + 7) / 8 * 8; d < full; d++)
             to[((size_t)(d / panel) * n + row) * panel + (d - d / panel * panel)] = 0.0f;
     }
 }
@@ -76,7 +76,7 @@ inline void pack_panel(global const float *x, const uint rows, const uint dim, c
     }
 }
 
-inline void pack_columns(global const float *x, const uint row0, const uint row_end, const uint n, const uint dim, const uint stride,
+STEP void pack_columns(global const float *x, const uint row0, const uint row_end, const uint n, const uint dim, const uint stride,
                          const uint panel, global const float *factors, global float *to)
 {
     const uint full = (dim + panel - 1) / panel * panel;
@@ -89,7 +89,7 @@ inline void pack_columns(global const float *x, const uint row0, const uint row_
 }
 #endif
 
-inline void pack_rows(global const float *x, const uint block, const uint row_end, const uint dim, const uint stride, const uint width,
+STEP void pack_rows(global const float *x, const uint block, const uint row_end, const uint dim, const uint stride, const uint width,
                       global const float *factors, global float *to)
 {
     const uint panels = (BLOCK + width - 1) / width;

@@ -69,7 +69,7 @@ void tiles_pointwise(const uint first, const uint n, const uint m, const uint di
         }
 #define SUM_TILE(acc, row0)                                  \
     MASK_TILE(acc, row0, ib_end, j0, n, m, kept)             \
-    if (meets(row0, j0, 0)) {                                \
+    if (clears(row0, j0, 0) >= 0) {                          \
         CHI_UNROLL SUM_ROWS(acc, row0, true)                 \
     } else {                                                 \
         CHI_UNROLL SUM_ROWS(acc, row0, false)                \

@@ -51,21 +51,19 @@ inline void apply_metric(floatv *row, const uint i, const uint j0, global const 
             apply_metric(acc[r], min((i0) + r, (row_end)-1), j0, x_norms, y_norms); \
     }
 
-// Does the tile at (i, j) meet the diagonal column = row + off?
-inline bool meets(const uint i, const uint j, const int off)
+// Negative where the tile at (i, j) keeps clear of the diagonal column = row + off.
+inline int clears(const uint i, const uint j, const int off)
 {
     const int d = (int)j - (int)i - off;
-    return d < TILE_M && d > -TILE_N;
+    return (d + TILE_N - 1) | (TILE_M - 1 - d);
 }
 
 // Sets what does not count to −inf: columns past the end, a row and itself, its single positive, whose score is noted.
 // Rows from row_end on are padding: the next block has them.
-inline void mask_row(floatv *scores, const uint i, const uint row_end, const uint j0, const uint n, const uint m,
+inline void mask_row(float *row, const uint i, const uint row_end, const uint j0, const uint n, const uint m,
                      global float *positive)
 {
-    float row[TILE_N];
-    row_to_array(scores, row);
-    for (uint q = 0; q < TILE_N; q++) {
+    CHI_ROLLED for (uint q = 0; q < TILE_N; q++) {
         const uint j = j0 + q;
         const bool inside = i < row_end && j < m;
         if (inside && is_positive(i, j, n)) {
@@ -76,18 +74,28 @@ inline void mask_row(floatv *scores, const uint i, const uint row_end, const uin
         if (j >= m || (SYMMETRIC && i == j) || is_positive(i, j, n))
             row[q] = -INFINITY;
     }
-    row_from_array(scores, row);
 }
 
+// By signs, in one comparison: a condition on j0 alone would have compilers make a second copy of the whole walk for it.
 inline bool needs_mask(const uint i0, const uint j0, const uint n, const uint m)
 {
     const int half_n = (int)(n / 2);
-    return j0 + TILE_N > m || (SYMMETRIC && meets(i0, j0, 0)) ||
-           (POSITIVES == 1 && (SYMMETRIC ? meets(i0, j0, half_n) || meets(i0, j0, -half_n) : meets(i0, j0, 0)));
+    int clear = (int)(j0 + TILE_N - 1 - m); // negative where no column is past the end
+    if (SYMMETRIC || POSITIVES == 1)
+        clear &= clears(i0, j0, 0);
+    if (SYMMETRIC && POSITIVES == 1)
+        clear &= clears(i0, j0, half_n) & clears(i0, j0, -half_n);
+    return clear >= 0;
 }
 
-#define MASK_TILE(acc, i0, row_end, j0, n, m, positive)     \
-    if (needs_mask(i0, j0, n, m)) {                         \
-        CHI_UNROLL for (int r = 0; r < TILE_M; r++)         \
-            mask_row(acc[r], (i0) + r, row_end, j0, n, m, positive); \
+// Few tiles need it: they go through memory, so that mask_row is compiled once.
+#define MASK_TILE(acc, i0, row_end, j0, n, m, positive)                           \
+    if (needs_mask(i0, j0, n, m)) {                                               \
+        float tile[TILE_M * TILE_N];                                              \
+        CHI_UNROLL for (int r = 0; r < TILE_M; r++)                               \
+            row_to_array(acc[r], tile + r * TILE_N);                              \
+        CHI_ROLLED for (uint r = 0; r < TILE_M; r++)                              \
+            mask_row(tile + r * TILE_N, (i0) + r, row_end, j0, n, m, positive);   \
+        CHI_UNROLL for (int r = 0; r < TILE_M; r++)                               \
+            row_from_array(acc[r], tile + r * TILE_N);                            \
     }
