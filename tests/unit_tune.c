@@ -38,7 +38,7 @@ static void space(void **state)
         const size_t count = chi__space_list(core, NULL, all, CHI__MOST_POINTS);
         assert_in_range(count, 100, CHI__MOST_POINTS);
         for (size_t i = 0; i < count; i++) {
-            chi__tile tile, again = { .vec = 1, .wg_m = 1, .wg_n = 1 };
+            chi__tile tile, again = { .vec = 1, .wg_m = 1, .wg_n = 1, .stages = 1 };
             assert_true(chi__tile_parse(CHI_CORE_AUTO, all[i].name, &tile));
             assert_memory_equal(&tile, &all[i], sizeof tile);
             assert_false(chi__tile_parse(core == CHI_CORE_PANEL ? CHI_CORE_GROUP : CHI_CORE_PANEL, all[i].name, &tile));
@@ -61,10 +61,28 @@ static void space(void **state)
         assert_true(chi__space_list(core, &small, NULL, 0) < count || core == CHI_CORE_PANEL);
     }
     static const char *const none[] = { "", "p", "p8", "p8x32", "p8x32v", "p8x32v16 ", "P8x32v16", "p08x32v16", "p8x32v16k0", "p8x32v16b128", "p8x32v16k128k128", "p8x48v16",
-                                        "p16x64v16", "p99999999999x32v16", "p8x32v16b", "g64x64", "g64x64k16w16x16", "g64x64k16v1", "g128x128k32w8x8", "x8x32v16", "p8x32v16k128b64b64" };
+                                        "p16x64v16", "p99999999999x32v16", "p8x32v16b", "g64x64", "g64x64k16w16x16", "g64x64k16v1", "g128x128k32w8x8", "x8x32v16", "p8x32v16k128b64b64",
+                                        "g64x64k16v4d1", "g64x64k16v4d3", "g64x64k16d2", "g64x64k32v4d2", "g64x64k16d2v4", "g64x64k16v4d2b64", "p8x32v16d2" };
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
         if (chi__tile_parse(CHI_CORE_AUTO, none[i], &(chi__tile){ 0 }))
             fail_msg("\"%s\" is taken for a tile", none[i]);
+}
+
+// Two stages take twice the operands' local memory, and registers for the block on its way.
+static void stages(void **state)
+{
+    (void)state;
+    chi__tile one, two, near[32];
+    const chi_device_info cpu = { .local_bytes = 1 << 20, .max_group = 4096, .local_is_global = true }, gpu = { .local_bytes = 65536, .max_group = 256 };
+    assert_true(chi__tile_parse(CHI_CORE_GROUP, "g64x64k16v4", &one) && chi__tile_parse(CHI_CORE_GROUP, "g64x64k16v4d2", &two));
+    assert_true(one.stages == 1 && two.stages == 2);
+    assert_int_equal(chi__tile_local_bytes(&two) - 4 * (1024 + 3), 2 * 4 * 16 * (64 + 64 + 2 * 4));
+    assert_int_equal(chi__tile_registers(&two) - chi__tile_registers(&one), 16 * (64 + 64) / 256);
+    assert_true(chi__tile_cost(&two, &gpu) < chi__tile_cost(&one, &gpu) && chi__tile_cost(&two, &cpu) > chi__tile_cost(&one, &cpu));
+    size_t count = chi__space_neighbours(&one, &gpu, near, 32), seen = 0;
+    for (size_t i = 0; i < count; i++)
+        seen += strcmp(near[i].name, two.name) == 0;
+    assert_int_equal(seen, 1);
 }
 
 // ---- lines -------------------------------------------------------------------------------------------
@@ -449,7 +467,7 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(space), cmocka_unit_test(lines), cmocka_unit_test(bad), cmocka_unit_test(files),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(space), cmocka_unit_test(stages), cmocka_unit_test(lines), cmocka_unit_test(bad), cmocka_unit_test(files),
                                         cmocka_unit_test(two_writers), cmocka_unit_test(lookup), cmocka_unit_test(search) };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

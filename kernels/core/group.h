@@ -5,11 +5,14 @@
 // An item has rows and columns in runs of VEC, so that a run is one load from local memory; neighbours read neighbouring
 // runs. Any wave width works: barriers alone order the items, and every item reaches each of them. One fma chain an
 // entry, ascending, as in core/panel.h, so the bits are the same.
-// Tuned: TILE_M, TILE_N, TILE_K, VEC, WG_M, WG_N.   Reference: src/ref/exact.c.
+//
+// STAGES 1: a block of TILE_K steps is loaded, then multiplied, with a barrier after each. STAGES 2: local memory holds two
+// blocks; one is on its way through registers while the one before is multiplied, and there is one barrier a block.
+// Tuned: TILE_M, TILE_N, TILE_K, VEC, WG_M, WG_N, STAGES.   Reference: src/ref/exact.c.
 #include "common/math.h"
 
-#if !defined(TILE_M) || !defined(TILE_N) || !defined(TILE_K) || !defined(VEC) || !defined(WG_M) || !defined(WG_N)
-#error "core/group.h needs TILE_M, TILE_N, TILE_K, VEC, WG_M and WG_N"
+#if !defined(TILE_M) || !defined(TILE_N) || !defined(TILE_K) || !defined(VEC) || !defined(WG_M) || !defined(WG_N) || !defined(STAGES)
+#error "core/group.h needs TILE_M, TILE_N, TILE_K, VEC, WG_M, WG_N and STAGES"
 #endif
 
 #define ITEMS   (WG_M * WG_N)
@@ -17,8 +20,10 @@
 #define MICRO_N (TILE_N / WG_N)
 #define LEFT_LD  (TILE_M + VEC) // padded: rows of a power of two would share banks
 #define RIGHT_LD (TILE_N + VEC)
-#define LEFT_SIZE  (TILE_K * LEFT_LD)
-#define RIGHT_SIZE (TILE_K * RIGHT_LD)
+#define LEFT_STAGE  (TILE_K * LEFT_LD)
+#define RIGHT_STAGE (TILE_K * RIGHT_LD)
+#define LEFT_SIZE   (STAGES * LEFT_STAGE)
+#define RIGHT_SIZE  (STAGES * RIGHT_STAGE)
 
 #define GROUP_KERNEL kernel __attribute__((reqd_work_group_size(WG_N, WG_M, 1)))
 // A local array whose rows start at whole runs.
@@ -64,11 +69,33 @@ inline void clear(float acc[MICRO_M][MICRO_N])
     EACH_ENTRY(r, c) acc[r][c] = 0.0f;
 }
 
+// What an item has of a block's entries, or runs, `count` out of at most `most`: every ITEMS-th. With two stages their values
+// are taken to registers, number s of them, and given to local memory later; with one they go there at once.
+#define SHARE(most) (STAGES == 2 ? ((most) + ITEMS - 1) / ITEMS : 1)
+#if STAGES == 2
+#define EACH_SHARE(s, t, most, count)                                              \
+    CHI_UNROLL for (uint s = 0, t = item(); s < SHARE(most); s++, t += ITEMS) \
+    if (t < (count))
+#define TAKE(s, t, most, count, values, value) EACH_SHARE(s, t, most, count) (values)[s] = (value);
+#define TAKEN(values, s, value)                (values)[s]
+#else
+#define EACH_SHARE(s, t, most, count) for (uint s = 0, t = item(); t < (count); t += ITEMS)
+#define TAKE(s, t, most, count, values, value)
+#define TAKEN(values, s, value) (value)
+#endif
+#define LEFT_RUNS  (TILE_K * TILE_M / VEC)
+#define RIGHT_RUNS (TILE_K * TILE_N / VEC)
+
 // Rows of `width` floats, a constant, that lie one after the other, the first at a whole run, into rows of width + VEC.
-#define LOAD_ROWS(from, to, width, rows)                                                             \
-    for (uint t = item(); t < (rows) * ((width) / VEC); t += ITEMS)                                  \
-        *(local run *)((to) + t / ((width) / VEC) * ((width) + VEC) + t % ((width) / VEC) * VEC) = \
-            ((global const run *)(from))[t];
+inline void take_rows(global const float *from, const uint width, const uint rows, run *runs)
+{
+    TAKE(s, t, TILE_K * width / VEC, rows * (width / VEC), runs, ((global const run *)from)[t])
+}
+inline void give_rows(global const float *from, const run *runs, const uint width, const uint rows, local float *to)
+{
+    EACH_SHARE(s, t, TILE_K * width / VEC, rows * (width / VEC))
+        *(local run *)(to + t / (width / VEC) * (width + VEC) + t % (width / VEC) * VEC) = TAKEN(runs, s, ((global const run *)from)[t]);
+}
 
 inline void multiply_step(const places p, local const float *a, local const float *b, float acc[MICRO_M][MICRO_N])
 {
@@ -93,19 +120,43 @@ inline void multiply(local const float *a, local const float *b, float acc[MICRO
         multiply_step(p, a + k * LEFT_LD, b + k * RIGHT_LD, acc);
 }
 
-// acc = A B over all of `dim`, from row panels k-major: left [dim][TILE_M], right [dim][TILE_N]. All items call it;
-// afterwards a and b are free.
+// A walk over blocks of at most TILE_K steps, `count` of them. Each turn takes a block to registers, multiplies the block
+// before where there are two stages, gives its own to local memory at a + HERE_LEFT, b + HERE_RIGHT, and ends: with the product where
+// there is one stage. Two stages have a turn more, for the last product. a and b are free before and afterwards.
+#define HERE_LEFT(block)  ((block) % STAGES * LEFT_STAGE)
+#define HERE_RIGHT(block) ((block) % STAGES * RIGHT_STAGE)
+#if STAGES == 2
+#define EACH_BLOCK(block, count)            for (uint block = 0, before = 0; block <= (count); block++)
+#define STEPS_OF(block, count, dim)         ((block) < (count) ? min((uint)TILE_K, (dim) - (block) * TILE_K) : 0)
+#define MULTIPLY_BEFORE(block, a, b, acc)   multiply((a) + HERE_LEFT((block) + 1), (b) + HERE_RIGHT((block) + 1), acc, before);
+#define MULTIPLY_NOW(block, a, b, acc, steps) \
+    before = steps;                           \
+    barrier(CLK_LOCAL_MEM_FENCE);
+#else
+#define EACH_BLOCK(block, count)            for (uint block = 0; block < (count); block++)
+#define STEPS_OF(block, count, dim)         min((uint)TILE_K, (dim) - (block) * TILE_K)
+#define MULTIPLY_BEFORE(block, a, b, acc)
+#define MULTIPLY_NOW(block, a, b, acc, steps) \
+    barrier(CLK_LOCAL_MEM_FENCE);             \
+    multiply(a, b, acc, steps);               \
+    barrier(CLK_LOCAL_MEM_FENCE);
+#endif
+
+// acc = A B over all of `dim`, from row panels k-major: left [dim][TILE_M], right [dim][TILE_N]. All items call it.
 inline void multiply_panels(global const float *left, global const float *right, const uint dim, local float *a,
                             local float *b, float acc[MICRO_M][MICRO_N])
 {
+    const uint count = (dim + TILE_K - 1) / TILE_K;
+    run rows[SHARE(LEFT_RUNS)], columns[SHARE(RIGHT_RUNS)];
     clear(acc);
-    for (uint k0 = 0; k0 < dim; k0 += TILE_K) {
-        const uint steps = min((uint)TILE_K, dim - k0);
-        global const float *left_rows = left + (size_t)k0 * TILE_M, *right_rows = right + (size_t)k0 * TILE_N;
-        LOAD_ROWS(left_rows, a, TILE_M, steps)
-        LOAD_ROWS(right_rows, b, TILE_N, steps)
-        barrier(CLK_LOCAL_MEM_FENCE);
-        multiply(a, b, acc, steps);
-        barrier(CLK_LOCAL_MEM_FENCE);
+    EACH_BLOCK(block, count) {
+        const uint steps = STEPS_OF(block, count, dim);
+        global const float *left_from = left + (size_t)block * (TILE_K * TILE_M), *right_from = right + (size_t)block * (TILE_K * TILE_N);
+        take_rows(left_from, TILE_M, steps, rows);
+        take_rows(right_from, TILE_N, steps, columns);
+        MULTIPLY_BEFORE(block, a, b, acc)
+        give_rows(left_from, rows, TILE_M, steps, a + HERE_LEFT(block));
+        give_rows(right_from, columns, TILE_N, steps, b + HERE_RIGHT(block));
+        MULTIPLY_NOW(block, a, b, acc, steps)
     }
 }

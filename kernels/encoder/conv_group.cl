@@ -2,17 +2,20 @@
 // encoder/conv_group.cl: convolutions as implicit matrix products: forward, and the gradient of the input; what
 // encoder/conv_panel.cl says of the walk holds here. A group owns TILE_M output positions of one channel group and class.
 // Host: src/encoder/conv.c. Reference: src/ref/layers.c.
-// Tuned: TILE_M, TILE_N, TILE_K, VEC, WG_M, WG_N.
+// Tuned: TILE_M, TILE_N, TILE_K, VEC, WG_M, WG_N, STAGES.
 #include "core/group.h"
 #include "encoder/place.h"
 
-// steps ≤ TILE_K channels of TILE_M positions, k-major: neighbours read neighbouring channels.
-inline void load_patches(global const float *from, local const uint *sources, const uint steps, local float *to)
+// steps ≤ TILE_K channels of TILE_M positions to a [k][LEFT_LD]: neighbours read neighbouring channels.
+#define PATCH(t) (t % TILE_K < steps ? from[sources[t / TILE_K] + t % TILE_K] : 0.0f)
+inline void take_patches(global const float *from, local const uint *sources, const uint steps, float *values)
 {
-    for (uint t = item(); t < TILE_M * TILE_K; t += ITEMS) {
-        const uint r = t / TILE_K, k = t % TILE_K;
-        to[k * LEFT_LD + r] = k < steps ? from[sources[r] + k] : 0.0f;
-    }
+    TAKE(s, t, TILE_M * TILE_K, TILE_M * TILE_K, values, PATCH(t))
+}
+inline void give_patches(global const float *from, local const uint *sources, const uint steps, const float *values, local float *a)
+{
+    EACH_SHARE(s, t, TILE_M * TILE_K, TILE_M * TILE_K)
+        a[t % TILE_K * LEFT_LD + t / TILE_K] = TAKEN(values, s, PATCH(t));
 }
 
 GROUP_KERNEL
@@ -43,20 +46,23 @@ void encoder_conv(const uint first, const uint images,
         targets[r] = (uint)place(&out_at, min(p0 + r, count - 1));
     }
     barrier(CLK_LOCAL_MEM_FENCE);
+    const uint across = (depth + TILE_K - 1) / TILE_K, count_of_blocks = taps * across;
     for (uint panel = 0; panel < panels; panel++) {
         global const float *w = weights + (size_t)(group * panels + panel) * all_taps * depth * TILE_N;
-        float acc[MICRO_M][MICRO_N];
+        float acc[MICRO_M][MICRO_N], patches[SHARE(TILE_M * TILE_K)];
+        run columns[SHARE(RIGHT_RUNS)];
         clear(acc);
-        for (uint t = 0; t < taps; t++)
-            for (uint k0 = 0; k0 < depth; k0 += TILE_K) {
-                const uint steps = min((uint)TILE_K, depth - k0);
-                global const float *rows_of_w = w + ((size_t)table[2 * (tap_base + t) + 1] * depth + k0) * TILE_N;
-                load_patches(in + (long)table[2 * (tap_base + t)] + k0, sources, steps, left);
-                LOAD_ROWS(rows_of_w, right, TILE_N, steps)
-                barrier(CLK_LOCAL_MEM_FENCE);
-                multiply(left, right, acc, steps);
-                barrier(CLK_LOCAL_MEM_FENCE);
-            }
+        EACH_BLOCK(block, count_of_blocks) {
+            const uint tap = tap_base + min(block / across, taps - 1), k0 = block % across * TILE_K;
+            const uint steps = block < count_of_blocks ? min((uint)TILE_K, depth - k0) : 0;
+            global const float *from = in + (long)table[2 * tap] + k0, *rows_of_w = w + ((size_t)table[2 * tap + 1] * depth + k0) * TILE_N;
+            take_patches(from, sources, steps, patches);
+            take_rows(rows_of_w, TILE_N, steps, columns);
+            MULTIPLY_BEFORE(block, left, right, acc)
+            give_patches(from, sources, steps, patches, left + HERE_LEFT(block));
+            give_rows(rows_of_w, columns, TILE_N, steps, right + HERE_RIGHT(block));
+            MULTIPLY_NOW(block, left, right, acc, steps)
+        }
         const places at = places_at(panel);
         EACH_ENTRY(r, c)
         {

@@ -25,35 +25,47 @@ typedef struct walk {
     uint own_rows;
 } walk;
 
-// Terms k0 … of rows i0 … of the left operand to a [k][LEFT_LD]. Neighbours read neighbouring entries of a kept tile.
-inline void load_weights(const pair_terms *t, const walk *w, const bool across, const uint i0, const uint k0,
-                         const uint steps, local float *a)
+// Entry e of a block of the left operand, at [WEIGHT_STEP][WEIGHT_ROW]: neighbours read neighbouring entries of a kept tile.
+#define WEIGHT_ROW(e)  (across ? (e) % TILE_M : (e) / TILE_K)
+#define WEIGHT_STEP(e) (across ? (e) / TILE_M : (e) % TILE_K)
+inline float weight_at(const pair_terms *t, const walk *w, const bool across, const uint own, const uint term)
 {
-    for (uint e = item(); e < TILE_M * TILE_K; e += ITEMS) {
-        const uint row = across ? e % TILE_M : e / TILE_K, k = across ? e / TILE_M : e % TILE_K;
-        if (k >= steps)
-            continue;
-        const uint own = i0 + row, term = k0 + k;
-        a[k * LEFT_LD + row] = own >= w->own_end ? 0.0f
-                                                 : pair_gradient(t, across ? term : own, across ? own : term, w->to_y);
-    }
+    return own >= w->own_end ? 0.0f : pair_gradient(t, across ? term : own, across ? own : term, w->to_y);
+}
+
+// Terms k0 … of rows i0 … of the left operand to a [k][LEFT_LD].
+inline void take_weights(const pair_terms *t, const walk *w, const bool across, const uint i0, const uint k0,
+                         const uint steps, float *values)
+{
+    TAKE(s, e, TILE_M * TILE_K, WEIGHT_STEP(e) < steps ? TILE_M * TILE_K : 0, values, weight_at(t, w, across, i0 + WEIGHT_ROW(e), k0 + WEIGHT_STEP(e)))
+}
+inline void give_weights(const pair_terms *t, const walk *w, const bool across, const uint i0, const uint k0,
+                         const uint steps, const float *values, local float *a)
+{
+    EACH_SHARE(s, e, TILE_M * TILE_K, TILE_M * TILE_K)
+        if (WEIGHT_STEP(e) < steps)
+            a[WEIGHT_STEP(e) * LEFT_LD + WEIGHT_ROW(e)] = TAKEN(values, s, weight_at(t, w, across, i0 + WEIGHT_ROW(e), k0 + WEIGHT_STEP(e)));
 }
 
 // The chains of superblock s.
 inline void chains(const pair_terms *t, const walk *w, const uint s, const uint i0, const uint d, local float *a,
                    local float *b, float acc[MICRO_M][MICRO_N])
 {
-    const uint end = min(w->terms, (s + 1) * w->sb);
+    const uint k_first = s * w->sb, terms = min(w->terms - k_first, w->sb), count = (terms + TILE_K - 1) / TILE_K;
     const bool across = w->to_y || (SYMMETRIC && s < w->own / w->sb);
+    global const float *right = w->right + ((size_t)(d / TILE_N) * w->terms + k_first) * TILE_N;
+    float weights[SHARE(TILE_M * TILE_K)];
+    run columns[SHARE(RIGHT_RUNS)];
     clear(acc);
-    for (uint k0 = s * w->sb; k0 < end; k0 += TILE_K) {
-        const uint steps = min((uint)TILE_K, end - k0);
-        load_weights(t, w, across, i0, k0, steps, a);
-        global const float *right = w->right + ((size_t)(d / TILE_N) * w->terms + k0) * TILE_N;
-        LOAD_ROWS(right, b, TILE_N, steps)
-        barrier(CLK_LOCAL_MEM_FENCE);
-        multiply(a, b, acc, steps);
-        barrier(CLK_LOCAL_MEM_FENCE);
+    EACH_BLOCK(block, count) {
+        const uint steps = STEPS_OF(block, count, terms), k0 = k_first + block * TILE_K;
+        global const float *from = right + (size_t)block * (TILE_K * TILE_N);
+        take_weights(t, w, across, i0, k0, steps, weights);
+        take_rows(from, TILE_N, steps, columns);
+        MULTIPLY_BEFORE(block, a, b, acc)
+        give_weights(t, w, across, i0, k0, steps, weights, a + HERE_LEFT(block));
+        give_rows(from, columns, TILE_N, steps, b + HERE_RIGHT(block));
+        MULTIPLY_NOW(block, a, b, acc, steps)
     }
 }
 

@@ -9,7 +9,7 @@
 // chiaro bench). Group: local memory stays below 32 KiB; v4: loads of four floats.
 static const char *const shipped[] = {
     "p8x32v16", "p12x32v16", "p14x32v16", "p16x16v16", "p8x32v16k128", "p6x16v8", "p6x16v8k128", "p4x16v8", "p4x32v8", "p4x16v4",
-    "g16x16k16", "g32x32k16", "g64x64k16", "g64x32k8", "g32x32k16v4", "g64x64k16v4",
+    "g16x16k16", "g32x32k16", "g64x64k16", "g64x32k8", "g32x32k16v4", "g64x64k16v4", "g64x64k16v4d2",
 };
 
 const char *chi_tile_name(chi_core core, size_t index)
@@ -24,7 +24,9 @@ const char *chi_tile_name(chi_core core, size_t index)
 // multiply-adds for two loads of local memory, which is what AMD's (64 a cycle and unit, 128 bytes) and NVIDIA's (128 a
 // cycle, 128 bytes, less for words that items share) keep up with, where single floats would halve them. 8 × 4 or 8 × 8 an
 // item need fewer loads but leave one wave a SIMD on gfx906, and on sm_86 and acm-g10 two or spills, in the passes that hold
-// lanes of sums. 16 deep: 8 would double the barriers, 32 the local memory. 256 items: lanes take 16 registers an item.
+// lanes of sums. 16 deep: 8 would double the barriers, 32 the local memory. 256 items: lanes take 16 registers an item. One
+// stage: two (d2) spill nothing either, but take twice the local memory and 10 to 30 registers, which on gfx906 and sm_86 costs
+// several passes a third of their waves (tools/offline.py --tile g64x64k16v4d2): a search may find that they pay.
 static const struct {
     const char *vendor, *tile;
 } gpu_tiles[] = {

@@ -239,7 +239,7 @@ static int parse_word(const char *key, const char *value, chi__fact *f)
 
 static chi__line parse_fact(const words *w, chi__fact *fact, char *why)
 {
-    chi__fact f = { .tile = { .vec = 1, .wg_m = 1, .wg_n = 1 } };
+    chi__fact f = { .tile = { .vec = 1, .wg_m = 1, .wg_n = 1, .stages = 1 } };
     const int always = SEEN_N | SEEN_M | SEEN_DIM | SEEN_SOURCE;
     int seen = 0;
     chi__family_find(w->key[0], strlen(w->key[0]), &f.family);

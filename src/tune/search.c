@@ -3,7 +3,7 @@
 // Header: include/chiaro/tuner.h.
 //
 // A kernel's race: the default; the table's default; the model's first shapes, or, once products were raced, what was best
-// for them; then neighbours of the best (quick: in block and depth; thorough: in everything, until none is better). Each
+// for them; then neighbours of the best (quick: in block, depth and stages; thorough: in everything, until none is better). Each
 // kernel has its share of the time; what one leaves, the next ones have. The finals decide.
 #include "search.h"
 
@@ -72,7 +72,7 @@ static size_t add_seed(chi__tile *seeds, size_t count, size_t room, const chi__t
     return count + 1;
 }
 
-// Shapes by the model, whole blocks and no blocks over k: what a race begins with.
+// Shapes by the model, whole blocks, one stage and no blocks over k: what a race begins with.
 static size_t add_model(const chi__search *s, chi__family family, chi__tile *seeds, size_t count, size_t room)
 {
     chi__tile *all = chi__alloc(CHI__MOST_POINTS, sizeof *all);
@@ -82,7 +82,7 @@ static size_t add_model(const chi__search *s, chi__family family, chi__tile *see
         for (size_t i = 1; i < left; i++)
             if (chi__tile_cost(&all[i], &s->info) < chi__tile_cost(&all[best], &s->info))
                 best = i;
-        if (all[best].block == 128 && (s->core == CHI_CORE_GROUP || all[best].tile_k == 0))
+        if (all[best].block == 128 && all[best].stages <= 1 && (s->core == CHI_CORE_GROUP || all[best].tile_k == 0))
             count = add_seed(seeds, count, room, &all[best], family);
         all[best] = all[--left];
     }
@@ -125,9 +125,10 @@ static chi_status try_all(chi__search *s, const chi__tile *tiles, size_t count)
     return CHI_OK;
 }
 
-static bool differs_in_block_or_depth(const chi__tile *a, const chi__tile *b)
+// What a quick search varies about a best tile. On a CPU a second stage hides nothing.
+static bool is_close(const chi__search *s, const chi__tile *a, const chi__tile *b)
 {
-    return a->tile_m == b->tile_m && a->tile_n == b->tile_n && a->vec == b->vec && a->wg_m == b->wg_m && a->wg_n == b->wg_n;
+    return (a->stages == 1 || !s->info.local_is_global) && a->tile_m == b->tile_m && a->tile_n == b->tile_n && a->vec == b->vec && a->wg_m == b->wg_m && a->wg_n == b->wg_n;
 }
 
 // Neighbours of the best of a class that were not tried, by the model's order; returns how many.
@@ -137,7 +138,7 @@ static size_t neighbours_of(const chi__search *s, const chi__tile *tile, chi__ti
     const size_t count = chi__space_neighbours(tile, &s->info, near, MOST_NEAR);
     size_t kept = 0;
     for (size_t i = 0; i < count; i++)
-        if (matters(&near[i], s->race->family) && (!quick || differs_in_block_or_depth(&near[i], tile)))
+        if (matters(&near[i], s->race->family) && (!quick || is_close(s, &near[i], tile)))
             near[kept++] = near[i];
     for (size_t i = 1; i < kept; i++)
         for (size_t k = i; k > 0 && chi__tile_cost(&near[k], &s->info) < chi__tile_cost(&near[k - 1], &s->info); k--) {

@@ -25,10 +25,10 @@ static const axis panel_axes[] = {
 static const axis group_axes[] = {
     AXIS(TILE_M, tile_m, 16, 32, 64, 128), AXIS(TILE_N, tile_n, 16, 32, 64, 128), AXIS(TILE_K, tile_k, 8, 16, 32),
     AXIS(VEC, vec, 1, 4),                  AXIS(BLOCK, block, 64, 128),           AXIS(WG_M, wg_m, 8, 16),
-    AXIS(WG_N, wg_n, 8, 16),
+    AXIS(WG_N, wg_n, 8, 16),              AXIS(STAGES, stages, 1, 2),
 };
 enum { PANEL_AXES = sizeof panel_axes / sizeof *panel_axes, GROUP_AXES = sizeof group_axes / sizeof *group_axes };
-enum { PANEL_REGISTERS = 33, GROUP_REGISTERS = 168, MOST_MICRO = 64, LEAST_MICRO = 4, WHOLE_BLOCK = 128, LANES = 16, SLAB = 32, MOST_SUPERBLOCK = 256, MOST_BINS = 1024 };
+enum { PANEL_REGISTERS = 33, GROUP_REGISTERS = 168, MOST_MICRO = 64, LEAST_MICRO = 4, WHOLE_BLOCK = 128, DEEP = 32, LANES = 16, SLAB = 32, MOST_SUPERBLOCK = 256, MOST_BINS = 1024 };
 
 static const axis *axes_of(chi_core core, size_t *count)
 {
@@ -63,7 +63,8 @@ unsigned chi__tile_registers(const chi__tile *tile)
     if (tile->core == CHI_CORE_PANEL) // vectors: the tile, a row of the right operand, an entry of the left
         return tile->tile_m * (tile->tile_n / tile->vec) + tile->tile_n / tile->vec + 1;
     const unsigned micro_m = tile->tile_m / tile->wg_m, micro_n = tile->tile_n / tile->wg_n, items = chi__items(tile);
-    return micro_m * micro_n + micro_m + micro_n + LANES * (tile->tile_m + MOST_SUPERBLOCK) / items; // and the lanes of sums
+    const unsigned ahead = tile->stages > 1 ? tile->tile_k * (tile->tile_m + tile->tile_n) / items : 0; // of the next block
+    return micro_m * micro_n + micro_m + micro_n + ahead + LANES * (tile->tile_m + MOST_SUPERBLOCK) / items; // and the lanes of sums
 }
 
 static unsigned slab_of(const chi__tile *tile) { return tile->tile_m < SLAB ? tile->tile_m : SLAB; }
@@ -72,13 +73,21 @@ uint64_t chi__tile_local_bytes(const chi__tile *tile)
 {
     if (tile->core == CHI_CORE_PANEL)
         return 0;
-    // Both operands, rows padded, then in their place a slab of scores, then lanes; pair statistics count beside them.
+    // Both operands, rows padded, a block or two, then in their place a slab of scores, then lanes; pair statistics count beside them.
     const unsigned longer = tile->tile_m > tile->tile_n ? tile->tile_m : tile->tile_n;
-    unsigned most = tile->tile_k * (tile->tile_m + tile->tile_n + 2 * tile->vec);
+    unsigned most = tile->stages * tile->tile_k * (tile->tile_m + tile->tile_n + 2 * tile->vec);
     const unsigned others[] = { slab_of(tile) * (tile->tile_n + tile->vec), (LANES + 1) * longer };
     for (size_t i = 0; i < 2; i++)
         most = others[i] > most ? others[i] : most;
     return 4ull * (most + MOST_BINS + 3);
+}
+
+// What the space leaves out, so that it stays small: single floats in half blocks and 32 deep; two stages but for what a
+// GPU would want them for, of which 32 steps fill the local memory.
+static bool is_worth_a_point(const chi__tile *tile)
+{
+    return tile->stages == 1 ? tile->vec > 1 || tile->tile_k < DEEP || tile->block == WHOLE_BLOCK
+                             : tile->vec > 1 && tile->tile_k < DEEP && tile->block == WHOLE_BLOCK;
 }
 
 static bool group_fits(const chi__tile *tile)
@@ -87,7 +96,7 @@ static bool group_fits(const chi__tile *tile)
     const unsigned most = tile->vec > 1 ? MOST_MICRO : MOST_MICRO / 4; // by single floats, more is only more loads
     return tile->tile_m % (tile->wg_m * tile->vec) == 0 && tile->tile_n % (tile->wg_n * tile->vec) == 0 && micro >= LEAST_MICRO && micro <= most &&
            items >= tile->tile_m && slab_of(tile) * LANES % items == 0 && tile->tile_n * LANES % items == 0 &&
-           tile->block % tile->tile_m == 0 && tile->block % tile->tile_n == 0 && chi__tile_registers(tile) <= GROUP_REGISTERS;
+           tile->block % tile->tile_m == 0 && tile->block % tile->tile_n == 0 && chi__tile_registers(tile) <= GROUP_REGISTERS && is_worth_a_point(tile);
 }
 
 bool chi__tile_fits(const chi__tile *tile, const chi_device_info *info)
@@ -98,7 +107,7 @@ bool chi__tile_fits(const chi__tile *tile, const chi_device_info *info)
         if (place_of(tile, &axes[i]) == values_of(&axes[i]))
             return false;
     if (tile->core == CHI_CORE_PANEL)
-        return tile->tile_n % tile->vec == 0 && tile->block % tile->tile_n == 0 && chi__tile_registers(tile) <= PANEL_REGISTERS;
+        return tile->stages == 1 && tile->tile_n % tile->vec == 0 && tile->block % tile->tile_n == 0 && chi__tile_registers(tile) <= PANEL_REGISTERS;
     if (info && (chi__items(tile) > info->max_group || chi__tile_local_bytes(tile) > info->local_bytes))
         return false;
     return group_fits(tile);
@@ -110,7 +119,7 @@ static unsigned usual_items(unsigned width) { return width >= 64 ? 16 : 8; }
 
 static void set_name(chi__tile *tile)
 {
-    char k[16] = "", runs[16] = "", items[32] = "", block[16] = "";
+    char k[16] = "", runs[16] = "", items[32] = "", stages[16] = "", block[16] = "";
     const bool panel = tile->core == CHI_CORE_PANEL;
     if (tile->tile_k)
         snprintf(k, sizeof k, "k%u", tile->tile_k);
@@ -118,10 +127,12 @@ static void set_name(chi__tile *tile)
         snprintf(runs, sizeof runs, "v%u", tile->vec);
     if (!panel && (tile->wg_m != usual_items(tile->tile_m) || tile->wg_n != usual_items(tile->tile_n)))
         snprintf(items, sizeof items, "w%ux%u", tile->wg_m, tile->wg_n);
+    if (!panel && tile->stages != 1)
+        snprintf(stages, sizeof stages, "d%u", tile->stages);
     if (tile->block != WHOLE_BLOCK)
         snprintf(block, sizeof block, "b%u", tile->block);
-    snprintf(tile->name, sizeof tile->name, "%c%ux%u%s%s%s%s", panel ? 'p' : 'g', tile->tile_m, tile->tile_n, panel ? runs : k,
-             panel ? k : runs, items, block);
+    snprintf(tile->name, sizeof tile->name, "%c%ux%u%s%s%s%s%s", panel ? 'p' : 'g', tile->tile_m, tile->tile_n, panel ? runs : k,
+             panel ? k : runs, items, stages, block);
 }
 
 // A number after `letter` at *at; false, and nothing moved, where there is none.
@@ -140,7 +151,7 @@ static bool read_after(const char **at, char letter, unsigned *out)
 
 bool chi__tile_parse(chi_core core, const char *name, chi__tile *out)
 {
-    chi__tile tile = { .core = name[0] == 'p' ? CHI_CORE_PANEL : CHI_CORE_GROUP, .vec = 1, .block = WHOLE_BLOCK, .wg_m = 1, .wg_n = 1 };
+    chi__tile tile = { .core = name[0] == 'p' ? CHI_CORE_PANEL : CHI_CORE_GROUP, .vec = 1, .block = WHOLE_BLOCK, .wg_m = 1, .wg_n = 1, .stages = 1 };
     const char *at = name;
     if ((core != CHI_CORE_AUTO && core != tile.core) || !read_after(&at, tile.core == CHI_CORE_PANEL ? 'p' : 'g', &tile.tile_m) ||
         !read_after(&at, 'x', &tile.tile_n))
@@ -157,6 +168,7 @@ bool chi__tile_parse(chi_core core, const char *name, chi__tile *out)
         tile.wg_n = usual_items(tile.tile_n);
         if (read_after(&at, 'w', &tile.wg_m) && !read_after(&at, 'x', &tile.wg_n))
             return false;
+        read_after(&at, 'd', &tile.stages);
     }
     read_after(&at, 'b', &tile.block);
     set_name(&tile);
@@ -169,15 +181,17 @@ bool chi__tile_parse(chi_core core, const char *name, chi__tile *out)
 // ---- macros ------------------------------------------------------------------------------------------
 const char *chi__tile_defines(const chi__tile *tile, char *to)
 {
-    snprintf(to, 160, "TILE_M=%u TILE_N=%u VEC=%u TILE_K=%u BLOCK=%u WG_M=%u WG_N=%u", tile->tile_m, tile->tile_n, tile->vec,
-             tile->tile_k, tile->block, tile->wg_m, tile->wg_n);
+    const int length = snprintf(to, 160, "TILE_M=%u TILE_N=%u VEC=%u TILE_K=%u BLOCK=%u WG_M=%u WG_N=%u", tile->tile_m, tile->tile_n, tile->vec,
+                                tile->tile_k, tile->block, tile->wg_m, tile->wg_n);
+    if (tile->core == CHI_CORE_GROUP)
+        snprintf(to + length, 160 - (size_t)length, " STAGES=%u", tile->stages);
     return to;
 }
 
 bool chi__tile_set(chi__tile *tile, const char *name, unsigned value)
 {
     static const axis all[] = { AXIS(TILE_M, tile_m, 0), AXIS(TILE_N, tile_n, 0), AXIS(VEC, vec, 0),  AXIS(TILE_K, tile_k, 0),
-                                AXIS(BLOCK, block, 0),   AXIS(WG_M, wg_m, 0),     AXIS(WG_N, wg_n, 0) };
+                                AXIS(BLOCK, block, 0),   AXIS(WG_M, wg_m, 0),     AXIS(WG_N, wg_n, 0), AXIS(STAGES, stages, 0) };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(all[i].name, name) == 0) {
             *value_of(tile, &all[i]) = value;
@@ -203,7 +217,7 @@ size_t chi__space_list(chi_core core, const chi_device_info *info, chi__tile *to
     for (size_t i = 0; i < axis_count; i++)
         total *= values_of(&axes[i]);
     for (size_t point = 0; point < total; point++) {
-        chi__tile tile = { .core = core, .vec = 1, .wg_m = 1, .wg_n = 1 };
+        chi__tile tile = { .core = core, .vec = 1, .wg_m = 1, .wg_n = 1, .stages = 1 };
         size_t rest = point;
         for (size_t i = 0; i < axis_count; i++) {
             *value_of(&tile, &axes[i]) = axes[i].values[rest % values_of(&axes[i])];
@@ -265,7 +279,8 @@ static double group_cost(const chi__tile *tile, const chi_device_info *info)
     cost *= chi__tile_registers(tile) > 96 ? 1.0 + 0.005 * (chi__tile_registers(tile) - 96) : 1.0;
     cost *= local * 2.0 > room ? 1.3 : 1.0;
     cost *= items < 128.0 && !info->local_is_global ? 1.1 : 1.0;
-    return cost * (1.0 + 0.5 / tile->tile_k) * (1.0 + 0.6 / tile->block);
+    cost *= tile->stages > 1 && info->local_is_global ? 1.05 : 1.0; // a CPU has nothing to wait for
+    return cost * (1.0 + 0.5 / (tile->stages * tile->tile_k)) * (1.0 + 0.6 / tile->block);
 }
 
 double chi__tile_cost(const chi__tile *tile, const chi_device_info *info)

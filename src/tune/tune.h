@@ -19,14 +19,15 @@ typedef enum chi__family {
 // One tile of one core. Kernels see the fields as macros of the same names in upper case.
 typedef struct chi__tile {
     char name[CHI__TILE_NAME]; // "p8x32v16k128b64": panel, rows × columns, vector width, block over k, block
-                               // "g64x64k16v4w8x16b64": group, rows × columns, depth, floats a run, work-items down ×
-                               // across, block
+                               // "g64x64k16v4w8x16d2b64": group, rows × columns, depth, floats a run, work-items down ×
+                               // across, stages, block
     chi_core core;
     unsigned vec;            // panel: floats a vector; group: floats a load (a run of rows or columns of an item)
     unsigned tile_m, tile_n; // panel: register tile; group: tile of a work-group
     unsigned tile_k;         // group: depth of the tile in local memory; panel: block over k, 0 for none
     unsigned block;          // rows (columns) of a block of tiles that one group owns
     unsigned wg_m, wg_n;     // group: work-items down and across; panel: 1, 1
+    unsigned stages;         // group: blocks of operands in local memory, 1 or 2; panel: 1
 } chi__tile;
 
 static inline unsigned chi__items(const chi__tile *tile) { return tile->wg_m * tile->wg_n; } // of a work-group
