@@ -136,12 +136,13 @@ inline void put_row(const sink *to, const floatv *chain, const uint row, const u
 
 #define HALF_V ((TILE_V + 1) / 2) // vectors that a last, short panel of features may need at most half of
 
-// rows of the output × all features: chains over `steps` terms. LEFT(r, k) is the left operand in g, row k of the right one
-// lies in column panels of `right_rows` rows, from row k0.
-#define CHAINS(LEFT)                                                                                     \
+// rows of the output × all features: chains over `steps` terms. LEFT(r, k) is the left operand from `left` on, a register tile's
+// share of g; row k of the right one lies in column panels of `right_rows` rows, from row k0.
+#define CHAINS(LEFT, ld)                                                                                   \
     for (uint d = 0; d < to->dim; d += TILE_N)                                                           \
         for (uint r0 = 0; r0 < rows; r0 += TILE_M) {                                                     \
             global const float *panel = right + ((size_t)(d / TILE_N) * right_rows + k0) * TILE_N;       \
+            const float *left = g + r0 * ld;                                                             \
             floatv acc[TILE_M][TILE_V];                                                                  \
             EACH_ENTRY(r, v) acc[r][v] = (floatv)(0.0f);                                                 \
             if (HALF_V < TILE_V && to->dim - d <= HALF_V * VEC) {                                        \
@@ -154,19 +155,19 @@ inline void put_row(const sink *to, const floatv *chain, const uint row, const u
             CHI_ROLLED for (uint r = 0; r < min((uint)TILE_M, rows - r0); r++)                           \
                 put_row(to, done + r * TILE_V, row0 + r0 + r, d);                                        \
         }
-#define G_ROWS(r, k)    g[(r0 + (r)) * LD_X + (k)]
-#define G_COLUMNS(r, k) g[(k) * LD_Y + r0 + (r)]
+#define G_ROWS(r, k)    left[(r)*LD_X + (size_t)(k)]
+#define G_COLUMNS(r, k) left[(size_t)(k)*LD_Y + (r)]
 
 CHI_OUTLINED void chains_of_rows(const float *g, const sink *to, const uint row0, const uint rows, global const float *right, const uint right_rows,
                                  const uint k0, const uint steps)
 {
-    CHAINS(G_ROWS)
+    CHAINS(G_ROWS, LD_X)
 }
 
 CHI_OUTLINED void chains_of_columns(const float *g, const sink *to, const uint row0, const uint rows, global const float *right, const uint right_rows,
                                     const uint k0, const uint steps)
 {
-    CHAINS(G_COLUMNS)
+    CHAINS(G_COLUMNS, 1)
 }
 
 inline global const float *tile_at(global const float *kept, const uint blocks, const uint i, const uint j)
