@@ -12,6 +12,7 @@
 
 #include "../src/ref/exact.h"
 #include "../src/ref/loss.h"
+#include "harness/budget.h"
 #include "harness/buffer.h"
 #include "harness/verdict.h"
 
@@ -45,6 +46,11 @@ static void fill(const problem *p, float *x, float *y, int32_t *labels)
     }
 }
 
+static chi_loss_options options_of(const problem *p)
+{
+    return (chi_loss_options){ .kind = p->kind, .temperature = p->tau, .unit_rows = p->unit, .learnt_temperature = p->learnt };
+}
+
 static chi_status evaluate(chi_device *dev, const problem *p, const float *x, const float *y, const int32_t *labels, outcome *o)
 {
     const size_t bytes = 4 * p->n * p->dim;
@@ -63,7 +69,8 @@ static chi_status evaluate(chi_device *dev, const problem *p, const float *x, co
         a.grad_log_scale.offset = 1;
     }
     chi_loss *loss = NULL;
-    chi_status st = chi_loss_create(dev, p->n, p->dim, &(chi_loss_options){ .kind = p->kind, .temperature = p->tau, .unit_rows = p->unit, .learnt_temperature = p->learnt }, &loss);
+    const chi_loss_options options = options_of(p);
+    chi_status st = chi_loss_create(dev, p->n, p->dim, &options, &loss);
     if (st == CHI_OK)
         st = chi_loss_eval(loss, &a, &o->value);
     if (st == CHI_OK)
@@ -128,11 +135,29 @@ static void check_rules(const problem *p, const float *x, const float *y, const 
     free(gy);
 }
 
-// The first two tiles, one of each core, see every problem, each of the others every second one: compiling is what takes time.
+// Budgets of a problem: as much as it likes, the least (sums by windows of superblocks, where there are several), and, for large
+// ones, two between. The first two tiles, one of each core, see them all, each of the others every second problem:
+// compiling is what takes time.
+static size_t budgets_of(const problem *p, size_t t, size_t index, const char *what, uint64_t bytes[4])
+{
+    const chi_loss_options options = options_of(p);
+    bool windows;
+    bytes[0] = 0;
+    if (t >= 2)
+        return (t + index) % 2 == 0;
+    bytes[1] = test_least_budget(tiles[t], p->n, p->dim, &options, 4 * (4 * p->n * p->dim + p->n) + 6 * 64, &windows);
+    bytes[2] = 14u << 20;
+    bytes[3] = 40u << 20;
+    const bool itself = p->kind == CHI_LOSS_NTXENT || p->kind == CHI_LOSS_SUPCON;
+    test_verdict(windows == (p->n > (itself ? 256 : 128)), what, tiles[t], "sums go by windows where there are several superblocks");
+    return p->n > 1000 ? 4 : p->n > 128 ? 2 : 1;
+}
+
 static void check_problem(const problem *p, size_t index)
 {
     static const char *const names[] = { "clip", "infonce", "ntxent", "supcon" };
     char what[96];
+    uint64_t bytes[4];
     const size_t count = p->n * p->dim;
     float *x = malloc(4 * count), *y = malloc(4 * count);
     int32_t *labels = malloc(4 * p->n);
@@ -141,8 +166,7 @@ static void check_problem(const problem *p, size_t index)
     fill(p, x, y, labels);
     bool have = false;
     for (size_t t = 0; t < tile_count; t++)
-        for (int budget = 0; budget < (p->n > 1000 && t < 2 ? 3 : t < 2 || (t + index) % 2 == 0); budget++) {
-            static const uint64_t bytes[] = { 0, 14u << 20, 40u << 20 };
+        for (size_t budget = 0, budgets = budgets_of(p, t, index, what, bytes); budget < budgets; budget++) {
             chi_device *dev = NULL;
             if (chi_device_open(&(chi_device_options){ .tile = tiles[t], .memory_bytes = bytes[budget] }, &dev) != CHI_OK) {
                 test_verdict(false, what, tiles[t], chi_error_text());
@@ -158,6 +182,7 @@ static void check_problem(const problem *p, size_t index)
             have = true;
             chi_device_close(&dev);
         }
+    printf("hash %016llx %s\n", (unsigned long long)first.hash, what);
     free(x);
     free(y);
     free(labels);

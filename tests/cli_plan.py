@@ -32,6 +32,12 @@ def main():
         check(status == 1 and not plan["fits"] and "largest n that fits" in error and plan["scratch_bytes"] > 65536, f"{memory} bytes are refused with what would fit")
     status, plan, error = planned("clip:1048576x1048576x512")
     check(status in (0, 1) and plan["scratch_bytes"] > 1 << 30, "2^42 bytes of scores are planned")
+    for kind in ("clip", "ntxent"):
+        status, plan, error = planned(f"{kind}:1048576x1048576x512", "--memory", "12G")
+        pieces = "in one piece" in error and max(b["bytes"] for b in plan["buffers"]) <= 2 << 30  # a device may allow less
+        check(status == 0 and plan["fits"] or status == 1 and pieces, f"{kind} of a million rows fits 12 GiB")
+        check(sum(b["bytes"] for b in plan["buffers"] if "sums" in b["name"]) < 64 << 20, f"{kind}'s sums grow with n alone")
+        check(plan["scratch_bytes"] <= 10 * (1 << 20) * 512 * 4 + (192 << 20), f"{kind} of a million rows takes memory linear in n")
     for words, part in ((["clip:4096x4096x128", "--memory", "0"], "--memory"), (["gemm:4x4x4"], "no loss"), (["clip:4x5x4"], "equal"), ([], "which loss"),
                         (["ntxent:5x5x4"], "even"), (["clip:4x4x4", "--temperature", "-1"], "positive"), (["clup:4x4x4"], "nearest"), (["clip:2147483648x2147483648x4"], "2^30")):
         refused(f"plan {' '.join(words)}", 2, part, "plan", *words)

@@ -185,6 +185,16 @@ static void far_beyond(void **state)
         const double columns = (double)(big[i].queue ? big[i].queue : big[i].n);
         assert_true(plan.flop_minimum >= 2.9999 / 2.0 * (double)big[i].n * columns * (double)big[i].dim);
     }
+    // Four times the rows take four times the memory: only kept tiles, which nobody asked for here, would go with n².
+    for (chi_loss_kind kind = CHI_LOSS_CLIP; kind <= CHI_LOSS_SIGLIP; kind++) {
+        const size_t n = 1 << 18;
+        chi_plan one = { 0 }, four = { 0 };
+        const chi_loss_options options = { .kind = kind, .queue_rows = kind == CHI_LOSS_MOCO ? n : 0 };
+        const chi_loss_options more = { .kind = kind, .queue_rows = kind == CHI_LOSS_MOCO ? 4 * n : 0 };
+        chi_plan_loss(dev, n, 256, &options, &one);
+        chi_plan_loss(dev, 4 * n, 256, &more, &four);
+        assert_true(one.scratch_bytes > 0 && four.scratch_bytes < 4 * one.scratch_bytes + (1 << 20));
+    }
     chi_device_memory(dev, &after, NULL);
     assert_int_equal(after, before);
     chi_plan plan = { 0 };

@@ -41,15 +41,16 @@ inline void largest_of_tile(float acc[MICRO_M][MICRO_N], local float *slab, cons
 
 GROUP_KERNEL
 void tiles_maxima(const uint first, const uint n, const uint m, const uint dim,
+                  const uint w0, const uint w1, const uint col_at,                            // tiles/pairs.h
                   global const float *restrict xp, global const float *restrict yp,
                   global const float *restrict x_norms, global const float *restrict y_norms, // where METRIC is 2 or 3
-                  global float *restrict row_max, // [superblocks of m][n]
-                  global float *restrict col_max, // [superblocks of n][m]
+                  global float *restrict row_max, // [superblocks of the window][n]
+                  global float *restrict col_max, // [superblocks of n][columns of the window]
                   global float *restrict positive)
 {
     LOCAL_FLOATS(space, SPACE);
     const uint sb_n = superblock(n), sb_m = superblock(m);
-    const uint2 pair = pair_of(first + (uint)get_group_id(0), 0, (m + sb_m - 1) / sb_m);
+    const uint2 pair = pair_of(first + (uint)get_group_id(0), w0, w1);
     const uint i_first = pair.x * sb_n, i_end = min(n, i_first + sb_n);
     const uint j_first = pair.y * sb_m, j_end = min(m, j_first + sb_m);
     float columns[COLUMN_TILES * COLUMN_PAIRS];
@@ -69,15 +70,16 @@ void tiles_maxima(const uint first, const uint n, const uint m, const uint dim,
             if (COLUMNS)
                 give_columns(columns, (j0 - j_first) / TILE_N, own);
         }
-        LARGEST(put_row_lanes, rows, space, TILE_M, i_end - i0, row_max + (size_t)pair.y * n + i0)
+        LARGEST(put_row_lanes, rows, space, TILE_M, i_end - i0, row_max + (size_t)(pair.y - w0) * n + i0)
     }
     if (!COLUMNS || (SYMMETRIC && pair.x == pair.y))
         return;
-    global float *to = (SYMMETRIC ? row_max : col_max) + (size_t)pair.x * m;
+    const uint window = w0 * sb_m, width = min(m, w1 * sb_m) - window;
+    global float *to = (SYMMETRIC ? row_max + col_at : col_max) + (size_t)pair.x * width;
     for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
         float own[COLUMN_PAIRS];
         EACH_PAIR(t, COLUMN_PAIRS) own[t] = -INFINITY;
         take_columns(columns, (j0 - j_first) / TILE_N, own);
-        LARGEST(put_column_lanes, own, space, TILE_N, j_end - j0, to + j0)
+        LARGEST(put_column_lanes, own, space, TILE_N, j_end - j0, to + (j0 - window))
     }
 }

@@ -17,14 +17,15 @@ inline floatv larger(const floatv a, const floatv b) { return select(a, b, (b > 
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void tiles_maxima(const uint first, const uint n, const uint m, const uint dim,
+                  const uint w0, const uint w1, const uint col_at,                            // tiles/pairs.h
                   global const float *restrict xp, global const float *restrict yp,
                   global const float *restrict x_norms, global const float *restrict y_norms, // where METRIC is 2 or 3
-                  global float *restrict row_max, // [superblocks of m][n]
-                  global float *restrict col_max, // [superblocks of n][m]
+                  global float *restrict row_max, // [superblocks of the window][n]
+                  global float *restrict col_max, // [superblocks of n][columns of the window]
                   global float *restrict positive)
 {
     const uint sb_n = superblock(n), sb_m = superblock(m);
-    const uint2 pair = pair_of(first + (uint)get_group_id(0), 0, (m + sb_m - 1) / sb_m);
+    const uint2 pair = pair_of(first + (uint)get_group_id(0), w0, w1);
     const uint i_first = pair.x * sb_n, i_end = min(n, i_first + sb_n);
     const uint j_first = pair.y * sb_m, j_end = min(m, j_first + sb_m);
     floatv hold[HOLD_SIZE], rows[PANELS * TILE_M], columns[MAX_SB / TILE_N * TILE_V];
@@ -52,15 +53,16 @@ void tiles_maxima(const uint first, const uint n, const uint m, const uint dim,
             vstorev(rows[i - ib], 0, all);
             for (int q = 0; q < VEC; q++)
                 best = (all[q] > best || is_nan(all[q])) ? all[q] : best;
-            row_max[(size_t)pair.y * n + i] = best;
+            row_max[(size_t)(pair.y - w0) * n + i] = best;
         }
     }
     if (!COLUMNS || (SYMMETRIC && pair.x == pair.y))
         return;
-    global float *to = (SYMMETRIC ? row_max : col_max) + (size_t)pair.x * m;
+    const uint window = w0 * sb_m, width = min(m, w1 * sb_m) - window;
+    global float *to = (SYMMETRIC ? row_max + col_at : col_max) + (size_t)pair.x * width;
     for (uint j = j_first; j < j_end; j++) {
         float all[TILE_N];
         row_to_array(columns + (j - j_first) / TILE_N * TILE_V, all);
-        to[j] = all[(j - j_first) % TILE_N];
+        to[j - window] = all[(j - j_first) % TILE_N];
     }
 }

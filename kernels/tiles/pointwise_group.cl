@@ -25,9 +25,10 @@ inline void add_slab(float acc[MICRO_M][MICRO_N], const places p, const uint s, 
 
 GROUP_KERNEL
 void tiles_pointwise(const uint first, const uint n, const uint m, const uint dim, const uint i0, const uint keep,
+                     const uint r0, const uint rows,       // partial sums: their first row, rows of them
                      global const float *restrict scalars, // scale at 1, bias at 4
                      global const float *restrict xp, global const float *restrict yp,
-                     global float *restrict row_sums, global float *restrict row_slopes, // [superblocks of m][n]
+                     global float *restrict row_sums, global float *restrict row_slopes, // [superblocks of m][rows]
                      global float *restrict kept)          // [rows from i0 / BLOCK][m / BLOCK][BLOCK][BLOCK]
 {
     LOCAL_FLOATS(space, SPACE);
@@ -54,7 +55,7 @@ void tiles_pointwise(const uint first, const uint n, const uint m, const uint di
                 add_slab(slope, p, s, space, i, ib_end, slopes);
             }
         }
-        TOTALS(put_row_lanes, lanes, space, TILE_M, ib_end - i, row_sums + (size_t)part * n + i)
-        TOTALS(put_row_lanes, slopes, space, TILE_M, ib_end - i, row_slopes + (size_t)part * n + i)
+        TOTALS(put_row_lanes, lanes, space, TILE_M, ib_end - i, row_sums + (size_t)part * rows + (i - r0))
+        TOTALS(put_row_lanes, slopes, space, TILE_M, ib_end - i, row_slopes + (size_t)part * rows + (i - r0))
     }
 }

@@ -39,9 +39,10 @@ inline floatv pair_values(const floatv s, const float scale, const float bias, c
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void tiles_pointwise(const uint first, const uint n, const uint m, const uint dim, const uint i0, const uint keep,
+                     const uint r0, const uint rows,       // partial sums: their first row, rows of them
                      global const float *restrict scalars, // scale at 1, bias at 4
                      global const float *restrict xp, global const float *restrict yp,
-                     global float *restrict row_sums, global float *restrict row_slopes, // [superblocks of m][n]
+                     global float *restrict row_sums, global float *restrict row_slopes, // [superblocks of m][rows]
                      global float *restrict kept)          // [rows from i0 / BLOCK][m / BLOCK][BLOCK][BLOCK]
 {
     const uint sb_m = superblock(m), across = (m + sb_m - 1) / sb_m, group = first + (uint)get_group_id(0);
@@ -77,7 +78,7 @@ void tiles_pointwise(const uint first, const uint n, const uint m, const uint di
         BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, SUM_TILE)
     }
     for (uint i = ib; i < ib_end; i++) {
-        row_sums[(size_t)part * n + i] = row_total(lanes + (i - ib) * LANE_V);
-        row_slopes[(size_t)part * n + i] = row_total(slopes + (i - ib) * LANE_V);
+        row_sums[(size_t)part * rows + (i - r0)] = row_total(lanes + (i - ib) * LANE_V);
+        row_slopes[(size_t)part * rows + (i - r0)] = row_total(slopes + (i - ib) * LANE_V);
     }
 }

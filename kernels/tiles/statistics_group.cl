@@ -98,24 +98,25 @@ inline void add_tile(float acc[MICRO_M][MICRO_N], local float *slab, const place
 GROUP_KERNEL
 void tiles_statistics(const uint first, const uint n, const uint m, const uint dim,
                       const int shift, const uint kept_rows, const uint w0, const uint w1,
+                      const uint p0, const uint col_at, const uint k0, const uint blocks,
                       global const float *restrict scalars,   // κ first
                       global const float *restrict xp,        // row panels of x, TILE_M wide
                       global const float *restrict yp,        // row panels of y, TILE_N wide
                       global const float *restrict row_shift, global const float *restrict col_shift,
                       global const int *restrict labels,
                       global const float *restrict x_norms, global const float *restrict y_norms,
-                      global float *restrict row_sums,        // [superblocks of m][n]
-                      global float *restrict col_sums,        // [superblocks of n][m]
+                      global float *restrict row_sums,        // [superblocks of the window][n]
+                      global float *restrict col_sums,        // [superblocks of n][columns of the window]
                       global float *restrict row_scores,
                       global float *restrict positive,        // [n]
-                      global float *restrict kept)            // [n / BLOCK][window / BLOCK][BLOCK][BLOCK]
+                      global float *restrict kept)            // [n / BLOCK][blocks][BLOCK][BLOCK]
 {
     LOCAL_FLOATS(space, SPACE);
     const uint sb_n = superblock(n), sb_m = superblock(m);
     const uint2 pair = pair_of(first + (uint)get_group_id(0), w0, w1);
     const uint i_first = pair.x * sb_n, i_end = min(n, i_first + sb_n);
     const uint j_first = pair.y * sb_m, j_end = min(m, j_first + sb_m);
-    const uint c0 = w0 * sb_m, blocks = (min(m, w1 * sb_m) - c0 + BLOCK - 1) / BLOCK;
+    const uint c0 = k0 * sb_m, window = w0 * sb_m, width = min(m, w1 * sb_m) - window;
     const bool by_column = COLUMNS && !(SYMMETRIC && pair.x == pair.y);
     place at = { 0, 0, i_end, j_end, scalars[0], row_shift, col_shift, labels };
     float col_lanes[COLUMN_LANES], col_plus[PLUS_SIZE(COLUMN_LANES)];
@@ -142,23 +143,23 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
             add_tile(acc, space, &at, false, by_column, shift, keep ? tile : 0, row_lanes, own);
             GIVE_COLUMNS(col_lanes)
         }
-        TOTALS(put_row_lanes, row_lanes, space, TILE_M, i_end - at.i0, row_sums + (size_t)pair.y * n + at.i0)
+        TOTALS(put_row_lanes, row_lanes, space, TILE_M, i_end - at.i0, row_sums + (size_t)(pair.y - p0) * n + at.i0)
         if (POSITIVES == 2) {
-            TOTALS(put_row_lanes, row_plus, space, TILE_M, i_end - at.i0, row_scores + (size_t)pair.y * n + at.i0)
+            TOTALS(put_row_lanes, row_plus, space, TILE_M, i_end - at.i0, row_scores + (size_t)(pair.y - p0) * n + at.i0)
         }
     }
     if (!by_column)
         return;
-    global float *to = (SYMMETRIC ? row_sums : col_sums) + (size_t)pair.x * m;
+    global float *to = (SYMMETRIC ? row_sums + col_at : col_sums) + (size_t)pair.x * width;
     for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
         const uint here = (j0 - j_first) / TILE_N;
         float own[COLUMN_PAIRS];
         EACH_PAIR(t, COLUMN_PAIRS) own[t] = 0.0f;
         TAKE_COLUMNS(col_lanes)
-        TOTALS(put_column_lanes, own, space, TILE_N, j_end - j0, to + j0)
+        TOTALS(put_column_lanes, own, space, TILE_N, j_end - j0, to + (j0 - window))
         if (POSITIVES == 2) {
             TAKE_COLUMNS(col_plus)
-            TOTALS(put_column_lanes, own, space, TILE_N, j_end - j0, row_scores + (size_t)pair.x * m + j0)
+            TOTALS(put_column_lanes, own, space, TILE_N, j_end - j0, row_scores + col_at + (size_t)pair.x * width + (j0 - window))
         }
     }
 }

@@ -4,8 +4,8 @@
 //
 // One group owns a pair (I, J) of superblocks: rows I of x, rows J of y. For each row i of I and column j of J
 //   s_ij = x_i · y_j,  e_ij = e^(s_ij / τ) 2^−shift,
-// row i's sum over J goes to row_sums[J][i], column j's sum over I to col_sums[I][j]: 16 lanes by index mod 16, then a
-// halving tree. Pairs that do not count have e = 0: a row and itself, its single positive (whose s goes to
+// row i's sum over J goes to row_sums[J][i], column j's sum over I to col_sums[I][j], as far as a window of J holds them
+// (tiles/pairs.h): 16 lanes by index mod 16, then a halving tree. Pairs that do not count have e = 0: a row and itself, its single positive (whose s goes to
 // positive[i]), columns past the end.
 //
 // SYMMETRIC  y is x: only I ≤ J, and the column sums are row sums too
@@ -52,7 +52,9 @@ kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void tiles_statistics(const uint first, const uint n, const uint m, const uint dim,
                       const int shift,                        // where not SHIFTED
                       const uint kept_rows,                   // where KEEP is 2
-                      const uint w0, const uint w1,           // superblocks of columns: the window walked, and kept
+                      const uint w0, const uint w1,           // superblocks of columns: the window walked
+                      const uint p0, const uint col_at,       // where partial sums lie: tiles/pairs.h
+                      const uint k0, const uint blocks,       // kept columns: their first superblock, blocks of them
                       global const float *restrict scalars,   // κ first
                       global const float *restrict xp,        // row panels of x
                       global const float *restrict yp,        // row panels of y, TILE_N wide
@@ -61,17 +63,17 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
                       global const int *restrict labels,      // [n padded], where POSITIVES is 2
                       global const float *restrict x_norms,   // [n], where METRIC is 2 or 3
                       global const float *restrict y_norms,   // [m padded], the same
-                      global float *restrict row_sums,        // [superblocks of m][n]
-                      global float *restrict col_sums,        // [superblocks of n][m]
+                      global float *restrict row_sums,        // [superblocks of the window][n]
+                      global float *restrict col_sums,        // [superblocks of n][columns of the window]
                       global float *restrict row_scores,      // the same of s over positives, where POSITIVES is 2
                       global float *restrict positive,        // [n]
-                      global float *restrict kept)            // [n / BLOCK][window / BLOCK][BLOCK][BLOCK]
+                      global float *restrict kept)            // [n / BLOCK][blocks][BLOCK][BLOCK]
 {
     const uint sb_n = superblock(n), sb_m = superblock(m);
     const uint2 pair = pair_of(first + (uint)get_group_id(0), w0, w1);
     const uint i_first = pair.x * sb_n, i_end = min(n, i_first + sb_n);
     const uint j_first = pair.y * sb_m, j_end = min(m, j_first + sb_m);
-    const uint c0 = w0 * sb_m, blocks = (min(m, w1 * sb_m) - c0 + BLOCK - 1) / BLOCK;
+    const uint c0 = k0 * sb_m, window = w0 * sb_m, width = min(m, w1 * sb_m) - window;
     const float kappa = scalars[0];
     floatv hold[HOLD_SIZE], row_lanes[ROW_LANES], col_lanes[COL_LANES];
     floatv row_plus[PLUS_SIZE(ROW_LANES)], col_plus[PLUS_SIZE(COL_LANES)];
@@ -122,18 +124,18 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
             BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, SUM_TILE)
         }
         for (uint i = ib; i < ib_end; i++) {
-            row_sums[(size_t)pair.y * n + i] = row_total(row_lanes + (i - ib) * LANE_V);
+            row_sums[(size_t)(pair.y - p0) * n + i] = row_total(row_lanes + (i - ib) * LANE_V);
             if (POSITIVES == 2)
-                row_scores[(size_t)pair.y * n + i] = row_total(row_plus + PLUS_AT((i - ib) * LANE_V));
+                row_scores[(size_t)(pair.y - p0) * n + i] = row_total(row_plus + PLUS_AT((i - ib) * LANE_V));
         }
     }
     if (!COLUMNS || (SYMMETRIC && pair.x == pair.y))
         return;
-    global float *to = (SYMMETRIC ? row_sums : col_sums) + (size_t)pair.x * m;
+    global float *to = (SYMMETRIC ? row_sums + col_at : col_sums) + (size_t)pair.x * width;
     for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
         const uint t = (j0 - j_first) / TILE_N * 16 * TILE_V;
-        column_totals(col_lanes + t, to + j0, j_end - j0);
+        column_totals(col_lanes + t, to + (j0 - window), j_end - j0);
         if (POSITIVES == 2)
-            column_totals(col_plus + PLUS_AT(t), row_scores + (size_t)pair.x * m + j0, j_end - j0);
+            column_totals(col_plus + PLUS_AT(t), row_scores + col_at + (size_t)pair.x * width + (j0 - window), j_end - j0);
     }
 }

@@ -7,7 +7,7 @@ static chi_status rows(chi_loss *loss)
     const chi__passes *p = &loss->passes;
     return chi__run(loss->dev, &(chi__launch){
         .kernel = loss->row, .global = { loss->n }, .local = { 16 },
-        .args = { U32(loss->n), U32(p->row_parts), I32(p->pairs.shift), BUF(p->scalars), BUF(p->row_sums), BUF(p->col_sums),
+        .args = { U32(loss->n), U32(chi__sum_parts(p)), I32(p->pairs.shift), BUF(p->scalars), BUF(p->row_sums), BUF(p->col_sums),
                   BUF(p->row_shift), BUF(p->col_shift), BUF(p->scores), BUF(p->a), BUF(p->b), BUF(p->positive),
                   BUF(loss->values) },
     });

@@ -74,8 +74,8 @@ static chi__pairs pairs_of(const chi_loss *loss)
     };
 }
 
-// Everything that the loss needs, kept tiles within keep_bytes beyond the least; places are in *loss.
-static void list(chi_loss *loss, const chi__tile *tile, uint64_t keep_bytes, chi__needs *needs)
+// Everything that the loss needs, with this room beyond the least; places are in *loss.
+static void list(chi_loss *loss, const chi__tile *tile, chi__room room, chi__needs *needs)
 {
     const chi__loss_rules *rules = loss->rules;
     const chi__pairs pairs = pairs_of(loss);
@@ -87,7 +87,7 @@ static void list(chi_loss *loss, const chi__tile *tile, uint64_t keep_bytes, chi
         chi__operand_plan(loss->dev, tile, "y", n, dim, (rules->queue ? 0 : CHI__RIGHT) | columns, needs, &loss->y);
     if (rules->queue)
         chi__operand_plan(loss->dev, tile, "queue", pairs.m, dim, CHI__RIGHT | columns, needs, &loss->queue);
-    chi__passes_plan(loss->dev, tile, &pairs, keep_bytes, needs, &loss->passes);
+    chi__passes_plan(loss->dev, tile, &pairs, room, needs, &loss->passes);
     chi__need(needs, "", "row values", 4ull * n, false, &loss->values);
     chi__need(needs, "", "row dots", 4ull * n, false, &loss->dots);
     if (rules->pointwise)
@@ -110,7 +110,7 @@ static chi_status refuse(const chi_loss *loss, const chi__tile *tile, const chi_
         chi_loss other = *loss;
         chi__needs needed;
         other.n = low + (high - low) / 2;
-        list(&other, tile, 0, &needed);
+        list(&other, tile, (chi__room){ 0, 0 }, &needed);
         *(fits(&other, &needed) ? &low : &high) = other.n;
     }
     char need[24], have[24], most[24], piece[24];
@@ -144,17 +144,22 @@ chi_status chi__loss_plan(chi_loss *loss, chi__needs *needs)
 {
     const chi__tile *tile = NULL;
     CHI_TRY(chi__core_tile(loss->dev, loss->options.no_gradient ? CHI__FAMILY_LOGSUMEXP : CHI__FAMILY_LOSS, loss->dim, &tile));
-    list(loss, tile, 0, needs);
+    chi__room room = { 0, 0 };
+    list(loss, tile, room, needs);
     if (!fits(loss, needs)) {
         describe(loss, tile, needs);
         return refuse(loss, tile, needs);
     }
-    uint64_t keep = chi__memory_left(loss->dev) - chi__needs_bytes(needs);
+    const uint64_t left = chi__memory_left(loss->dev);
+    room.sums = left - chi__needs_bytes(needs) < CHI__SUMS_BYTES ? left - chi__needs_bytes(needs) : CHI__SUMS_BYTES;
+    for (list(loss, tile, room, needs); !fits(loss, needs); list(loss, tile, room, needs))
+        room.sums /= 2; // more than one piece may hold
+    room.kept = left - chi__needs_bytes(needs);
     const uint64_t all = 4ull * chi__padded(loss->n) * chi__padded(loss->passes.pairs.m);
     if (loss->passes.scheme == CHI__SCHEME_KEPT && all > MOST_KEPT_BYTES && !chi__budget_is_asked(loss->dev))
-        keep = 0;
-    for (list(loss, tile, keep, needs); !fits(loss, needs); list(loss, tile, keep, needs))
-        keep /= 2; // more than one piece may hold
+        room.kept = 0;
+    for (list(loss, tile, room, needs); !fits(loss, needs); list(loss, tile, room, needs))
+        room.kept /= 2;
     describe(loss, tile, needs);
     return CHI_OK;
 }

@@ -8,7 +8,7 @@ static chi_status rows(chi_loss *loss)
     const chi__passes *p = &loss->passes;
     return chi__run(loss->dev, &(chi__launch){
         .kernel = loss->row, .global = { loss->n }, .local = { 16 },
-        .args = { U32(loss->n), U32(p->row_parts), BUF(p->row_sums), BUF(p->row_scores), BUF(loss->values), BUF(loss->slopes) },
+        .args = { U32(loss->n), U32(chi__sum_parts(p)), BUF(p->row_sums), BUF(p->row_scores), BUF(loss->values), BUF(loss->slopes) },
     });
 }
 

@@ -8,7 +8,7 @@ static chi_status rows(chi_loss *loss)
     const size_t padded = chi__padded(loss->n);
     return chi__run(loss->dev, &(chi__launch){
         .kernel = loss->row, .global = { padded }, .local = { 16 },
-        .args = { U32(loss->n), U32(padded), U32(p->row_parts), I32(p->pairs.shift), BUF(p->scalars), BUF(p->row_sums),
+        .args = { U32(loss->n), U32(padded), U32(chi__sum_parts(p)), I32(p->pairs.shift), BUF(p->scalars), BUF(p->row_sums),
                   BUF(p->row_scores), BUF(p->row_shift), BUF(loss->counts), BUF(p->a), BUF(p->w), BUF(loss->values) },
     });
 }

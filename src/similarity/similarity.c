@@ -67,26 +67,34 @@ static chi__pairs pairs_of(const chi_similarity *sim)
     };
 }
 
-// Everything that the uses need, with places in *sim.
-static void list(chi_similarity *sim, chi__needs *needs)
+// Everything that the uses need, sums_bytes beyond the least for partial sums, with places in *sim.
+static void list(chi_similarity *sim, uint64_t sums_bytes, chi__needs *needs)
 {
     const chi__pairs pairs = pairs_of(sim);
     needs->count = 0;
     chi__operand_plan(sim->dev, sim->tile, "x", sim->n, sim->dim, CHI__LEFT, needs, &sim->x);
     chi__operand_plan(sim->dev, sim->tile, "y", sim->m, sim->dim, CHI__RIGHT, needs, &sim->y);
     if (sim->options.uses & CHI_SIMILARITY_LOGSUMEXP)
-        chi__passes_plan(sim->dev, sim->tile, &pairs, 0, needs, &sim->passes);
+        chi__passes_plan(sim->dev, sim->tile, &pairs, (chi__room){ .sums = sums_bytes }, needs, &sim->passes);
     if (sim->options.uses & CHI_SIMILARITY_STATS)
         chi__similarity_stats_plan(sim, needs);
     if (sim->options.uses & CHI_SIMILARITY_TOPK)
         chi__similarity_topk_plan(sim, needs);
 }
 
+// The least, and what is left and well spent beyond it.
+static void list_for_budget(chi_similarity *sim, chi__needs *needs)
+{
+    list(sim, 0, needs);
+    const uint64_t bytes = chi__needs_bytes(needs), left = chi__memory_left(sim->dev), beyond = left > bytes ? left - bytes : 0;
+    list(sim, beyond < CHI__SUMS_BYTES ? beyond : CHI__SUMS_BYTES, needs);
+}
+
 static chi_status get_memory(chi_similarity *sim)
 {
     chi__needs needs;
     char need[24], have[24];
-    list(sim, &needs);
+    list_for_budget(sim, &needs);
     const uint64_t bytes = chi__needs_bytes(&needs), left = chi__memory_left(sim->dev);
     if (bytes > left)
         return chi__fail(sim->dev, CHI_ERR_DEVICE_MEMORY, "similarity: %zu × %zu pairs of %zu features need %s of scratch beside their inputs, %s are left",
@@ -157,7 +165,7 @@ chi_status chi_similarity_bytes(chi_device *dev, size_t n, size_t m, size_t dim,
     CHI_TRY(chi__core_tile(dev, family_of(sim.options.uses), dim, &sim.tile));
     chi__needs needs = { .count = 0 };
     if (!chi__similarity_empty(&sim) && sim.options.provider == CHI_PROVIDER_CHIARO)
-        list(&sim, &needs);
+        list_for_budget(&sim, &needs);
     *bytes = chi__needs_bytes(&needs);
     return CHI_OK;
 }
@@ -264,7 +272,7 @@ chi_status chi_similarity_logsumexp(chi_similarity *sim, chi_matrix x, chi_matri
     const chi__passes *p = &sim->passes;
     return chi__run(sim->dev, &(chi__launch){
         .kernel = finish, .global = { sim->n }, .local = { 16 },
-        .args = { U32(sim->n), U32(p->row_parts), F32((float)p->pairs.shift), U32(p->pairs.shifted), U64(row_lse.offset),
+        .args = { U32(sim->n), U32(chi__sum_parts(p)), F32((float)p->pairs.shift), U32(p->pairs.shifted), U64(row_lse.offset),
                   U32(chi__stride(row_lse)), BUF(p->row_sums), BUF(p->row_shift), BUF(row_lse.buffer) },
     });
 }

@@ -33,6 +33,13 @@ static chi_status get_gradient(chi__passes *p)
     return chi__kernel_get(p->dev, chi__core_file("tiles/gradient", p->tile, file), "tiles_gradient", defines, &p->gradient);
 }
 
+static chi_status get_totals(chi__passes *p, bool maxima, chi__kernel **out)
+{
+    char defines[48];
+    snprintf(defines, sizeof defines, "SYMMETRIC=%d MAXIMA=%d", p->pairs.symmetric, maxima);
+    return chi__kernel_get(p->dev, "tiles/totals.cl", "tiles_totals", defines, out);
+}
+
 chi_status chi__passes_build(chi__passes *p)
 {
     char keep[16];
@@ -45,6 +52,10 @@ chi_status chi__passes_build(chi__passes *p)
         CHI_TRY(get(p, "tiles/maxima", "tiles_maxima", "", &p->maxima));
         CHI_TRY(chi__kernel_get(p->dev, "tiles/shifts.cl", "tiles_shifts", "", &p->shifts));
     }
+    if (p->joined)
+        CHI_TRY(get_totals(p, false, &p->totals));
+    if (p->joined && p->pairs.shifted)
+        CHI_TRY(get_totals(p, true, &p->largest));
     if (p->scheme == CHI__SCHEME_KEPT && p->kept_rows < p->pairs.n)
         CHI_TRY(get(p, "tiles/exponentials", "tiles_exponentials", "", &p->exponentials));
     return p->pairs.gradient ? get_gradient(p) : CHI_OK;
@@ -53,16 +64,17 @@ chi_status chi__passes_build(chi__passes *p)
 void chi__passes_destroy(chi__passes *p)
 {
     chi_buffer **all[] = { &p->scalars, &p->row_sums, &p->col_sums, &p->row_scores, &p->row_shift, &p->col_shift, &p->scores,
-                           &p->kept, &p->panel, &p->a, &p->b, &p->w, &p->q, &p->positive, &p->labels };
+                           &p->row_window, &p->col_window, &p->score_window, &p->kept, &p->panel, &p->a, &p->b, &p->w, &p->q, &p->positive, &p->labels };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         chi_buffer_destroy(all[i]);
 }
 
 // ---- forward -----------------------------------------------------------------------------------------
-// Pairs of superblocks that a forward walk visits.
-static size_t pair_groups(const chi__passes *p, size_t across)
+// Pairs of superblocks that a forward walk over superblocks w0 … w1 − 1 of columns visits.
+static size_t pair_groups(const chi__passes *p, size_t w0, size_t w1)
 {
-    return p->pairs.symmetric ? across * (across + 1) / 2 : across * p->col_parts;
+    const size_t across = w1 - w0;
+    return p->pairs.symmetric ? across * w0 + across * (across + 1) / 2 : across * p->col_parts;
 }
 
 static double product_flop(const chi__passes *p) { return 2.0 * (double)p->pairs.n * (double)p->pairs.m * (double)p->pairs.dim; }
@@ -77,6 +89,41 @@ static double groups_flop(const chi__passes *p, size_t groups)
 static const chi_buffer *column_shifts(const chi__passes *p) { return p->col_shift ? p->col_shift : p->row_shift; }
 static const chi_buffer *column_coefficients(const chi__passes *p) { return p->pairs.symmetric ? p->a : p->b; }
 
+// ---- partial sums of a window, and their totals: kernels/tiles/pairs.h, totals.cl
+static const chi_buffer *partials(const chi_buffer *window, const chi_buffer *sums) { return window ? window : sums; }
+static size_t last_of(size_t w0, size_t step, size_t parts) { return step < parts - w0 ? w0 + step : parts; }
+static size_t columns_before(const chi__passes *p, size_t w)
+{
+    const size_t columns = w * chi__superblock(p->pairs.m);
+    return columns < p->pairs.m ? columns : p->pairs.m;
+}
+// Where columns' partials start among the rows', where y is x.
+static size_t columns_at(const chi__passes *p) { return p->joined && p->pairs.symmetric ? p->sums_window * p->pairs.n : 0; }
+
+typedef struct chain { size_t count, stride, w0, w1, at; } chain; // as the kernel's arguments
+
+static chi_status join(chi__passes *p, chi__kernel *kernel, chain c, const chi_buffer *window, const chi_buffer *totals)
+{
+    return chi__run(p->dev, &(chi__launch){
+        .kernel = kernel, .global = { c.count }, .local = { 16 },
+        .args = { U32(c.count), U32(c.stride), U32(c.w0), U32(c.w1), U32(chi__superblock(p->pairs.n)), U32(columns_at(p)), U32(c.at),
+                  BUF(window), BUF(totals) },
+    });
+}
+
+// Partials of superblocks w0 … w1 − 1 of columns to the totals. Columns have all their rows at once.
+static chi_status join_window(chi__passes *p, chi__kernel *kernel, size_t w0, size_t w1)
+{
+    const size_t first = columns_before(p, w0), end = columns_before(p, w1);
+    const chain rows = { p->pairs.symmetric ? end : p->pairs.n, p->pairs.n, w0, w1, 0 }, columns = { end - first, end - first, 0, p->col_parts, first };
+    if (!p->joined)
+        return CHI_OK;
+    CHI_TRY(join(p, kernel, rows, p->row_window, p->row_sums));
+    if (p->col_window)
+        CHI_TRY(join(p, kernel, columns, p->col_window, p->col_sums));
+    return p->score_window && kernel == p->totals ? join(p, kernel, rows, p->score_window, p->row_scores) : CHI_OK;
+}
+
 static chi_status run_shifts(chi__passes *p, size_t rows, size_t parts, const chi_buffer *maxima, chi_buffer *to)
 {
     const bool with_positive = p->pairs.positives == CHI__POSITIVES_ONE || p->pairs.own_positives;
@@ -89,28 +136,33 @@ static chi_status run_shifts(chi__passes *p, size_t rows, size_t parts, const ch
 static chi_status find_shifts(chi__passes *p, const chi__operand *x, const chi__operand *y)
 {
     const chi__pairs *pairs = &p->pairs;
-    const size_t groups = pair_groups(p, p->row_parts);
-    CHI_TRY(chi__run_groups(p->dev, &(chi__launch){
-        .kernel = p->maxima, .local = { p->tile->wg_n, p->tile->wg_m },
-        .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), BUF(x->left), BUF(y->right), BUF(x->inverse),
-                  BUF(y->inverse), BUF(p->row_sums), BUF(p->col_sums), BUF(p->scores) },
-    }, groups, groups_flop(p, groups)));
-    CHI_TRY(run_shifts(p, pairs->n, p->row_parts, p->row_sums, p->row_shift));
-    return p->col_shift ? run_shifts(p, pairs->m, p->col_parts, p->col_sums, p->col_shift) : CHI_OK;
+    for (size_t w0 = 0; w0 < p->row_parts; w0 += p->sums_window) {
+        const size_t w1 = last_of(w0, p->sums_window, p->row_parts), groups = pair_groups(p, w0, w1);
+        CHI_TRY(chi__run_groups(p->dev, &(chi__launch){
+            .kernel = p->maxima, .local = { p->tile->wg_n, p->tile->wg_m },
+            .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), U32(w0), U32(w1), U32(columns_at(p)), BUF(x->left),
+                      BUF(y->right), BUF(x->inverse), BUF(y->inverse), BUF(partials(p->row_window, p->row_sums)),
+                      BUF(partials(p->col_window, p->col_sums)), BUF(p->scores) },
+        }, groups, groups_flop(p, groups)));
+        CHI_TRY(join_window(p, p->largest, w0, w1));
+    }
+    CHI_TRY(run_shifts(p, pairs->n, chi__sum_parts(p), p->row_sums, p->row_shift));
+    return p->col_shift ? run_shifts(p, pairs->m, p->joined ? 1 : p->col_parts, p->col_sums, p->col_shift) : CHI_OK;
 }
 
-// Superblocks w0 … w1 − 1 of columns; tiles of rows below `kept_rows` to `kept`.
-static chi_status run_statistics(chi__passes *p, const chi__operand *x, const chi__operand *y, size_t w0, size_t w1,
-                                 size_t kept_rows, const chi_buffer *kept)
+// Superblocks w0 … w1 − 1 of columns, of the window of partials from p0; tiles of rows below `kept_rows` to `kept`, which has
+// columns of superblocks k0 … k1 − 1.
+typedef struct columns { size_t w0, w1, p0, k0, k1; } columns;
+static chi_status run_statistics(chi__passes *p, const chi__operand *x, const chi__operand *y, columns c, size_t kept_rows, const chi_buffer *kept)
 {
     const chi__pairs *pairs = &p->pairs;
-    const size_t groups = pair_groups(p, w1 - w0);
+    const size_t groups = pair_groups(p, c.w0, c.w1), blocks = chi__div_up(columns_before(p, c.k1) - columns_before(p, c.k0), p->tile->block);
     return chi__run_groups(p->dev, &(chi__launch){
         .kernel = p->statistics, .local = { p->tile->wg_n, p->tile->wg_m },
-        .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), I32(pairs->shift), U32(kept_rows), U32(w0), U32(w1),
-                  BUF(p->scalars), BUF(x->left), BUF(y->right), BUF(p->row_shift), BUF(column_shifts(p)),
-                  BUF(p->labels), BUF(x->inverse), BUF(y->inverse), BUF(p->row_sums), BUF(p->col_sums), BUF(p->row_scores), BUF(p->scores),
-                  BUF(kept) },
+        .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), I32(pairs->shift), U32(kept_rows), U32(c.w0), U32(c.w1),
+                  U32(c.p0), U32(columns_at(p)), U32(c.k0), U32(blocks), BUF(p->scalars), BUF(x->left), BUF(y->right), BUF(p->row_shift), BUF(column_shifts(p)),
+                  BUF(p->labels), BUF(x->inverse), BUF(y->inverse), BUF(partials(p->row_window, p->row_sums)),
+                  BUF(partials(p->col_window, p->col_sums)), BUF(partials(p->score_window, p->row_scores)), BUF(p->scores), BUF(kept) },
     }, groups, groups_flop(p, groups));
 }
 
@@ -118,7 +170,12 @@ chi_status chi__passes_forward(chi__passes *p, const chi__operand *x, const chi_
 {
     if (p->pairs.shifted)
         CHI_TRY(find_shifts(p, x, y));
-    return run_statistics(p, x, y, 0, p->row_parts, p->kept_rows, p->kept);
+    for (size_t w0 = 0; w0 < p->row_parts; w0 += p->sums_window) {
+        const size_t w1 = last_of(w0, p->sums_window, p->row_parts);
+        CHI_TRY(run_statistics(p, x, y, (columns){ w0, w1, w0, 0, p->row_parts }, p->kept_rows, p->kept));
+        CHI_TRY(join_window(p, p->totals, w0, w1));
+    }
+    return CHI_OK;
 }
 
 // ---- backward ----------------------------------------------------------------------------------------
@@ -191,8 +248,10 @@ static chi_status run_windows(chi__passes *p, const chi__walk *walk)
     if (p->pairs.shifted)
         CHI_TRY(find_shifts(p, walk->x, walk->y));
     for (size_t w0 = 0; w0 < p->row_parts; w0 += step) {
-        const size_t w1 = w0 + step < p->row_parts ? w0 + step : p->row_parts;
-        CHI_TRY(run_statistics(p, walk->x, walk->y, w0, w1, walk->gx.buffer ? p->pairs.n : 0, p->panel));
+        const size_t w1 = last_of(w0, step, p->row_parts), p0 = w0 - w0 % p->sums_window;
+        CHI_TRY(run_statistics(p, walk->x, walk->y, (columns){ w0, w1, p0, w0, w1 }, walk->gx.buffer ? p->pairs.n : 0, p->panel));
+        if (w1 == p->row_parts || w1 % p->sums_window == 0)
+            CHI_TRY(join_window(p, p->totals, p0, w1));
         if (w1 == p->row_parts)
             CHI_TRY(walk->rows(walk->user));
         if (walk->gx.buffer)
@@ -205,14 +264,20 @@ static chi_status run_pointwise(chi__passes *p, const chi__walk *walk)
 {
     const chi__pairs *pairs = &p->pairs;
     const bool gradient = walk->gx.buffer || walk->gy.buffer;
-    const size_t sb = chi__superblock(pairs->n), rows = gradient ? p->panel_rows : pairs->n;
+    const size_t sb = chi__superblock(pairs->n), rows = gradient ? p->panel_rows : p->sums_rows;
     for (size_t first = 0; first < pairs->n; first += rows) {
-        const size_t end = first + rows < pairs->n ? first + rows : pairs->n;
+        const size_t end = last_of(first, rows, pairs->n), r0 = p->joined ? first : 0, r1 = p->joined ? end : pairs->n;
+        const chain panel = { end - first, end - first, 0, p->row_parts, first };
         CHI_TRY(chi__run_groups(p->dev, &(chi__launch){
             .kernel = p->statistics, .local = { p->tile->wg_n, p->tile->wg_m },
-            .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), U32(first), U32(gradient), BUF(p->scalars),
-                      BUF(walk->x->left), BUF(walk->y->right), BUF(p->row_sums), BUF(p->row_scores), BUF(p->panel) },
+            .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), U32(first), U32(gradient), U32(r0), U32(r1 - r0),
+                      BUF(p->scalars), BUF(walk->x->left), BUF(walk->y->right), BUF(partials(p->row_window, p->row_sums)),
+                      BUF(partials(p->score_window, p->row_scores)), BUF(p->panel) },
         }, chi__div_up(end - first, p->tile->block) * p->row_parts, product_flop(p) * (double)(end - first) / (double)pairs->n));
+        if (p->joined) {
+            CHI_TRY(join(p, p->totals, panel, p->row_window, p->row_sums));
+            CHI_TRY(join(p, p->totals, panel, p->score_window, p->row_scores));
+        }
         if (gradient)
             CHI_TRY(run_gradient(p, walk, first / sb, chi__div_up(end, sb), 0, p->row_parts, PANEL_GROUP_ROWS, p->panel));
     }

@@ -61,31 +61,81 @@ static bool weighs(const chi__passes *p)
     return p->scheme == CHI__SCHEME_KEPT && p->tile->core == CHI_CORE_GROUP && formed && times >= (p->pairs.shifted ? 2 : WIDE);
 }
 
-void chi__passes_plan(chi_device *dev, const chi__tile *tile, const chi__pairs *pairs, uint64_t keep_bytes, chi__needs *needs,
+static bool own_columns(const chi__passes *p) { return p->pairs.columns && !p->pairs.symmetric; }
+static bool has_scores(const chi__passes *p) { return p->pairs.positives == CHI__POSITIVES_LABELS || p->pairs.pointwise; }
+
+// Bytes of a window's partials, of `rows` rows and w superblocks of columns.
+static uint64_t row_partials(size_t rows, size_t w) { return 4ull * w * rows; }
+static uint64_t column_partials(const chi__passes *p, size_t w)
+{
+    const size_t columns = w * chi__superblock(p->pairs.m);
+    return p->pairs.columns ? 4ull * p->col_parts * (columns < p->pairs.m ? columns : p->pairs.m) : 0;
+}
+
+// Partial sums of everything where they are small, else of a window (pointwise: of a panel of rows) that joins the totals:
+// bytes in proportion to n, not to its square. Where y is x, one array of everything has place for both roles of a row.
+static void choose_sums(chi__passes *p, uint64_t room)
+{
+    const chi__pairs *pairs = &p->pairs;
+    const size_t n = pairs->n, sb = chi__superblock(n), kinds = has_scores(p) ? 2 : 1;
+    const size_t step = p->window ? chi__div_up(p->window, chi__superblock(pairs->m)) : 1; // windows that are used up stay whole
+    const uint64_t all = kinds * (row_partials(n, p->row_parts) + (own_columns(p) ? column_partials(p, p->row_parts) : 0));
+    p->sums_window = p->row_parts;
+    p->sums_rows = n;
+    if (pairs->pointwise) {
+        const size_t least = p->panel_rows ? p->panel_rows : n < sb ? n : sb;
+        const uint64_t bytes = kinds * row_partials(least, p->row_parts);
+        p->joined = all > bytes + room;
+        if (p->joined)
+            p->sums_rows = p->panel_rows ? p->panel_rows : superblocks_in(n, sb, kinds * row_partials(sb, p->row_parts), bytes + room);
+        return;
+    }
+    const uint64_t one = kinds * (row_partials(n, 1) + column_partials(p, 1));
+    p->joined = all > step * one + room;
+    if (p->joined)
+        p->sums_window = (size_t)((step * one + room) / one) / step * step;
+}
+
+static void need_sums(chi__passes *p, chi__needs *needs)
+{
+    const chi__pairs *pairs = &p->pairs;
+    const size_t parts = chi__sum_parts(p), w = p->sums_window;
+    chi__need(needs, "", "row sums", 4ull * parts * pairs->n, false, &p->row_sums);
+    if (own_columns(p))
+        chi__need(needs, "", "column sums", 4ull * (p->joined ? 1 : p->col_parts) * pairs->m, false, &p->col_sums);
+    if (has_scores(p))
+        chi__need(needs, "", "row sums of scores", 4ull * parts * pairs->n, false, &p->row_scores);
+    if (!p->joined)
+        return;
+    const uint64_t rows = row_partials(p->sums_rows, w) + (pairs->symmetric ? column_partials(p, w) : 0);
+    chi__need(needs, "", "row sums of a window", rows, false, &p->row_window);
+    if (own_columns(p))
+        chi__need(needs, "", "column sums of a window", column_partials(p, w), false, &p->col_window);
+    if (has_scores(p))
+        chi__need(needs, "", "score sums of a window", rows, false, &p->score_window);
+}
+
+void chi__passes_plan(chi_device *dev, const chi__tile *tile, const chi__pairs *pairs, chi__room room, chi__needs *needs,
                       chi__passes *out)
 {
-    const bool own_columns = pairs->columns && !pairs->symmetric;
     const uint64_t n = chi__padded(pairs->n), m = chi__padded(pairs->m);
     chi__passes *p = out;
     *p = (chi__passes){ .dev = dev, .tile = tile, .pairs = *pairs };
     p->row_parts = chi__div_up(pairs->m, chi__superblock(pairs->m));
     p->col_parts = chi__div_up(pairs->n, chi__superblock(pairs->n));
-    choose_scheme(p, keep_bytes);
+    choose_scheme(p, room.kept);
+    choose_sums(p, room.sums);
     p->weighed = weighs(p);
     chi__need(needs, "", "scalars", 64, true, &p->scalars);
-    chi__need(needs, "", "row sums", 4ull * p->row_parts * pairs->n, false, &p->row_sums);
+    need_sums(p, needs);
     chi__need(needs, "", "scores of positives", 4 * n, true, &p->scores);
-    if (own_columns)
-        chi__need(needs, "", "column sums", 4ull * p->col_parts * pairs->m, false, &p->col_sums);
-    if (pairs->positives == CHI__POSITIVES_LABELS || pairs->pointwise)
-        chi__need(needs, "", "row sums of scores", 4ull * p->row_parts * pairs->n, false, &p->row_scores);
     if (pairs->positives == CHI__POSITIVES_LABELS) {
         chi__need(needs, "", "labels", 4 * n, false, &p->labels);
         chi__need(needs, "", "weights of positives", 4 * n, true, &p->w);
     }
     if (pairs->shifted)
         chi__need(needs, "", "row shifts", 4 * n, true, &p->row_shift);
-    if (pairs->shifted && own_columns)
+    if (pairs->shifted && own_columns(p))
         chi__need(needs, "", "column shifts", 4 * m, true, &p->col_shift);
     if ((pairs->positives != CHI__POSITIVES_NONE || pairs->own_positives) && !pairs->pointwise) { // there is a row function: it writes them
         chi__need(needs, "", "row coefficients", 4 * n, true, &p->a);
@@ -149,7 +199,9 @@ double chi__passes_work(const chi__passes *p, size_t *launches)
                        : p->panel_rows                    ? chi__div_up(p->pairs.n - p->kept_rows, p->panel_rows)
                                                           : 0;
     const bool once = p->scheme == CHI__SCHEME_WINDOWS || p->scheme == CHI__SCHEME_PANELS; // no walk before the steps
-    *launches = (once ? 0 : 1) + 2 * steps + (p->kept_rows > 0) + (p->pairs.shifted ? 3 : 0);
+    const size_t windows = p->pairs.pointwise ? chi__div_up(p->pairs.n, p->sums_rows) : chi__div_up(p->row_parts, p->sums_window);
+    const size_t maxima = !p->joined ? 0 : own_columns(p) ? 2 * windows : windows, joins = p->joined && has_scores(p) ? maxima + windows : maxima;
+    *launches = (once ? 0 : windows) + joins + 2 * steps + (p->kept_rows > 0) + (p->pairs.shifted ? 2 + windows + maxima : 0);
     return c.forward * (dim + sums) + (p->pairs.shifted ? c.forward * dim : 0.0) + c.again * (dim + sums) +
            c.gradient * (dim + WEIGHT_WORK);
 }

@@ -111,18 +111,27 @@ typedef struct chi__passes {
     size_t row_parts, col_parts;      // superblocks of m, of n
     size_t kept_rows, panel_rows;     // KEPT; rows of one panel computed again, or of PANELS
     size_t window;                    // WINDOWS: columns
+    size_t sums_window;               // superblocks of columns whose partial sums are held at once; row_parts: of all
+    size_t sums_rows;                 // pointwise: rows whose partial sums are; n: of all
+    bool joined;                      // partials of a window join totals: then a row function finds one sum a row
     bool weighed;                     // G is written over kept tiles before it is multiplied
     chi_buffer *scalars;              // κ, scale, weight · scale, weight, bias
-    chi_buffer *row_sums, *col_sums, *row_scores, *row_shift, *col_shift;
+    chi_buffer *row_sums, *col_sums, *row_scores, *row_shift, *col_shift; // sums: [chi__sum_parts][n or m]
+    chi_buffer *row_window, *col_window, *score_window; // where joined: partials of the window
     chi_buffer *scores;               // [n] s of single positives
     chi_buffer *kept, *panel;
     chi_buffer *a, *b, *w, *q, *positive, *labels; // coefficients of the gradient, written by a row function
-    chi__kernel *maxima, *shifts, *statistics, *exponentials, *weigh, *gradient;
+    chi__kernel *maxima, *largest, *shifts, *statistics, *totals, *exponentials, *weigh, *gradient;
 } chi__passes;
+// Partial sums of a row that a row function adds up: one a superblock, or the one total.
+static inline size_t chi__sum_parts(const chi__passes *p) { return p->joined ? 1 : p->row_parts; }
+// Beyond the least, this much is well spent on partial sums: fewer and larger walks.
+enum { CHI__SUMS_BYTES = 16 << 20 };
 
-// plan fills *out, whose place must not change any more, and lists its buffers; keep_bytes: how much more than the least
-// may go into kept tiles. build compiles.
-void chi__passes_plan(chi_device *dev, const chi__tile *tile, const chi__pairs *pairs, uint64_t keep_bytes, chi__needs *needs,
+// How much more than the least may go into partial sums and into kept tiles.
+typedef struct chi__room { uint64_t sums, kept; } chi__room;
+// plan fills *out, whose place must not change any more, and lists its buffers. build compiles.
+void chi__passes_plan(chi_device *dev, const chi__tile *tile, const chi__pairs *pairs, chi__room room, chi__needs *needs,
                       chi__passes *out);
 chi_status chi__passes_build(chi__passes *passes);
 void chi__passes_destroy(chi__passes *passes);
