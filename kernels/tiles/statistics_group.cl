@@ -7,7 +7,7 @@
 // them: those of the current rows, and those of all columns of the superblock.
 #include "tiles/scores_group.h"
 
-#if !defined(COLUMNS) || !defined(SHIFTED) || !defined(KEEP)
+#if !defined(COLUMNS) || !defined(SHIFTED)
 #error "tiles/statistics_group.cl: a macro is missing"
 #endif
 
@@ -123,7 +123,7 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
     for (uint t = 0; t < COLUMN_LANES; t++) col_lanes[t] = 0.0f;
     for (uint t = 0; t < PLUS_SIZE(COLUMN_LANES); t++) col_plus[t] = 0.0f;
     for (at.i0 = i_first; at.i0 < i_end; at.i0 += TILE_M) {
-        const bool keep = KEEP == 1 || (KEEP == 2 && at.i0 < kept_rows);
+        const bool keep = at.i0 < kept_rows;
         float row_lanes[ROW_PAIRS], row_plus[ROW_PAIRS];
         EACH_PAIR(t, ROW_PAIRS) row_lanes[t] = row_plus[t] = 0.0f;
         for (at.j0 = j_first; at.j0 < j_end; at.j0 += TILE_N) {

@@ -12,12 +12,12 @@
 // COLUMNS    column sums are wanted
 // POSITIVES  0 none; 1 one a row: column i, or i ± n/2 where SYMMETRIC; 2 by labels: sums of s over them as well
 // SHIFTED    0 one shift for all; 1 a shift of its own for each row and column (from tiles_maxima)
-// KEEP       tiles are stored for the gradient: 0 none, 1 all, 2 those of rows below kept_rows; e, or s where SHIFTED
+// Tiles of rows below kept_rows are stored for the gradient: e, or s where SHIFTED.
 // Tuned: TILE_M, TILE_N, VEC, BLOCK, TILE_K.
 #include "tiles/scores_panel.h"
 #include "common/vendor.h"
 
-#if !defined(COLUMNS) || !defined(SHIFTED) || !defined(KEEP)
+#if !defined(COLUMNS) || !defined(SHIFTED)
 #error "tiles/statistics_panel.cl: a macro is missing"
 #endif
 
@@ -36,7 +36,7 @@ inline float row_total(const floatv *lanes)
 }
 
 // Sums of one column panel: 16 lanes of TILE_V vectors each.
-inline void column_totals(floatv *lanes, global float *to, const uint columns)
+CHI_OUTLINED void column_totals(floatv *lanes, global float *to, const uint columns)
 {
     for (uint w = 8; w; w /= 2)
         for (uint l = 0; l < w; l++)
@@ -48,10 +48,76 @@ inline void column_totals(floatv *lanes, global float *to, const uint columns)
         to[q] = sums[q];
 }
 
+// What a group reads and leaves.
+typedef struct walk {
+    uint n, m, dim;
+    int shift;
+    float kappa;
+    global const float *xp, *yp, *row_shift, *col_shift, *x_norms, *y_norms;
+    global const int *labels;
+    global float *row_sums, *row_scores; // of the superblock of columns
+    global float *positive, *kept;
+    uint kept_rows, kept_columns, blocks; // tiles are kept below this row, from this column on, as many blocks of them across
+} walk;
+
+// The rows of the block at ib × columns j_first … j_end − 1.
+CHI_OUTLINED void sum_block(const walk *of, const uint ib, const uint ib_end, const uint j_first, const uint j_end,
+                            floatv *col_lanes, floatv *col_plus)
+{
+    const walk w = *of;
+    const bool keep = ib < w.kept_rows;
+    floatv hold[HOLD_SIZE], row_lanes[ROW_LANES], row_plus[PLUS_SIZE(ROW_LANES)];
+    for (uint t = 0; t < ROW_LANES; t++)
+        row_lanes[t] = row_plus[PLUS_AT(t)] = (floatv)(0.0f);
+    for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
+        floatv *columns = col_lanes + (j0 - j_first) / TILE_N * 16 * TILE_V;
+        floatv *columns_plus = col_plus + PLUS_AT((j0 - j_first) / TILE_N * 16 * TILE_V);
+        global float *tile = w.kept + ((size_t)(ib / BLOCK) * w.blocks + (j0 - w.kept_columns) / BLOCK) * BLOCK * BLOCK + j0 % BLOCK;
+        // One vector of scores of row i: its exponentials join both sums.
+#define SUM_VECTOR(s, i, v)                                                                             \
+    {                                                                                                   \
+        floatv by_row, by_col;                                                                          \
+        if (SHIFTED) {                                                                                  \
+            floatv whole, part;                                                                         \
+            exp_split_v(s, w.kappa, &whole, &part);                                                     \
+            by_row = scale_by_power_v(part, whole - (floatv)(w.row_shift[i]));                          \
+            by_col = COLUMNS ? scale_by_power_v(part, whole - vloadv(v, w.col_shift + j0)) : by_row;    \
+        } else {                                                                                        \
+            by_row = by_col = exp_shifted_v(s, w.kappa, w.shift);                                       \
+        }                                                                                               \
+        if (keep)                                                                                       \
+            STREAM_STORE(SHIFTED ? s : by_row, (global floatv *)(tile + ((i)-ib) * BLOCK + v * VEC));   \
+        row_lanes[((i)-ib) * LANE_V + v % LANE_V] += by_row;                                            \
+        if (COLUMNS)                                                                                    \
+            columns[((i)&15) * TILE_V + v] += by_col;                                                   \
+        if (POSITIVES == 2) {                                                                           \
+            const intv same = (vload_intv(v, w.labels + j0) == (intv)(w.labels[i])) & (s != (floatv)(-INFINITY)); \
+            const floatv plus = select((floatv)(0.0f), s, same);                                        \
+            row_plus[PLUS_AT(((i)-ib) * LANE_V + v % LANE_V)] += plus;                                  \
+            columns_plus[PLUS_AT(((i)&15) * TILE_V + v)] += plus;                                       \
+        }                                                                                               \
+    }
+#define SUM_TILE(acc, i0)                                       \
+    METRIC_TILE(acc, i0, ib_end, j0, w.x_norms, w.y_norms)      \
+    MASK_TILE(acc, i0, ib_end, j0, w.n, w.m, w.positive)        \
+    CHI_UNROLL for (int r = 0; r < TILE_M; r++)                 \
+        if ((i0) + r < ib_end) {                                \
+            CHI_UNROLL for (int v = 0; v < TILE_V; v++)         \
+                SUM_VECTOR(acc[r][v], (i0) + r, v)              \
+        }
+        BLOCK_TILES(w.xp, w.yp, w.n, w.dim, ib, j0, hold, SUM_TILE)
+    }
+    for (uint i = ib; i < ib_end; i++) {
+        w.row_sums[i] = row_total(row_lanes + (i - ib) * LANE_V);
+        if (POSITIVES == 2)
+            w.row_scores[i] = row_total(row_plus + PLUS_AT((i - ib) * LANE_V));
+    }
+}
+
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void tiles_statistics(const uint first, const uint n, const uint m, const uint dim,
                       const int shift,                        // where not SHIFTED
-                      const uint kept_rows,                   // where KEEP is 2
+                      const uint kept_rows,                   // tiles of rows below are kept
                       const uint w0, const uint w1,           // superblocks of columns: the window walked
                       const uint p0, const uint col_at,       // where partial sums lie: tiles/pairs.h
                       const uint k0, const uint blocks,       // kept columns: their first superblock, blocks of them
@@ -73,62 +139,15 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
     const uint2 pair = pair_of(first + (uint)get_group_id(0), w0, w1);
     const uint i_first = pair.x * sb_n, i_end = min(n, i_first + sb_n);
     const uint j_first = pair.y * sb_m, j_end = min(m, j_first + sb_m);
-    const uint c0 = k0 * sb_m, window = w0 * sb_m, width = min(m, w1 * sb_m) - window;
-    const float kappa = scalars[0];
-    floatv hold[HOLD_SIZE], row_lanes[ROW_LANES], col_lanes[COL_LANES];
-    floatv row_plus[PLUS_SIZE(ROW_LANES)], col_plus[PLUS_SIZE(COL_LANES)];
+    const uint window = w0 * sb_m, width = min(m, w1 * sb_m) - window;
+    const size_t part = (size_t)(pair.y - p0) * n;
+    const walk w = { n, m, dim, shift, scalars[0], xp, yp, row_shift, col_shift, x_norms, y_norms, labels,
+                     row_sums + part, POSITIVES == 2 ? row_scores + part : 0, positive, kept, kept_rows, k0 * sb_m, blocks };
+    floatv col_lanes[COL_LANES], col_plus[PLUS_SIZE(COL_LANES)];
     for (uint t = 0; t < COL_LANES; t++)
         col_lanes[t] = col_plus[PLUS_AT(t)] = (floatv)(0.0f);
-
-    for (uint ib = i_first; ib < i_end; ib += BLOCK) {
-        const uint ib_end = min(i_end, ib + BLOCK);
-        const bool keep = KEEP == 1 || (KEEP == 2 && ib < kept_rows);
-        for (uint t = 0; t < ROW_LANES; t++)
-            row_lanes[t] = row_plus[PLUS_AT(t)] = (floatv)(0.0f);
-        for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
-            floatv *columns = col_lanes + (j0 - j_first) / TILE_N * 16 * TILE_V;
-            floatv *columns_plus = col_plus + PLUS_AT((j0 - j_first) / TILE_N * 16 * TILE_V);
-            global float *tile = kept + ((size_t)(ib / BLOCK) * blocks + (j0 - c0) / BLOCK) * BLOCK * BLOCK + j0 % BLOCK;
-            // One vector of scores of row i: its exponentials join both sums.
-#define SUM_VECTOR(s, i, v)                                                                        \
-    {                                                                                              \
-        floatv by_row, by_col;                                                                     \
-        if (SHIFTED) {                                                                             \
-            floatv whole, part;                                                                    \
-            exp_split_v(s, kappa, &whole, &part);                                                  \
-            by_row = scale_by_power_v(part, whole - (floatv)(row_shift[i]));                       \
-            by_col = COLUMNS ? scale_by_power_v(part, whole - vloadv(v, col_shift + j0)) : by_row; \
-        } else {                                                                                   \
-            by_row = by_col = exp_shifted_v(s, kappa, shift);                                      \
-        }                                                                                          \
-        if (keep)                                                                                  \
-            STREAM_STORE(SHIFTED ? s : by_row, (global floatv *)(tile + ((i)-ib) * BLOCK + v * VEC)); \
-        row_lanes[((i)-ib) * LANE_V + v % LANE_V] += by_row;                                       \
-        if (COLUMNS)                                                                               \
-            columns[((i)&15) * TILE_V + v] += by_col;                                              \
-        if (POSITIVES == 2) {                                                                      \
-            const intv same = (vload_intv(v, labels + j0) == (intv)(labels[i])) & (s != (floatv)(-INFINITY)); \
-            const floatv plus = select((floatv)(0.0f), s, same);                                   \
-            row_plus[PLUS_AT(((i)-ib) * LANE_V + v % LANE_V)] += plus;                            \
-            columns_plus[PLUS_AT(((i)&15) * TILE_V + v)] += plus;                                 \
-        }                                                                                          \
-    }
-#define SUM_TILE(acc, i0)                                   \
-    METRIC_TILE(acc, i0, ib_end, j0, x_norms, y_norms)      \
-    MASK_TILE(acc, i0, ib_end, j0, n, m, positive)                  \
-    CHI_UNROLL for (int r = 0; r < TILE_M; r++)             \
-        if ((i0) + r < ib_end) {                            \
-            CHI_UNROLL for (int v = 0; v < TILE_V; v++)     \
-                SUM_VECTOR(acc[r][v], (i0) + r, v)          \
-        }
-            BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, SUM_TILE)
-        }
-        for (uint i = ib; i < ib_end; i++) {
-            row_sums[(size_t)(pair.y - p0) * n + i] = row_total(row_lanes + (i - ib) * LANE_V);
-            if (POSITIVES == 2)
-                row_scores[(size_t)(pair.y - p0) * n + i] = row_total(row_plus + PLUS_AT((i - ib) * LANE_V));
-        }
-    }
+    for (uint ib = i_first; ib < i_end; ib += BLOCK)
+        sum_block(&w, ib, min(i_end, ib + BLOCK), j_first, j_end, col_lanes, col_plus);
     if (!COLUMNS || (SYMMETRIC && pair.x == pair.y))
         return;
     global float *to = (SYMMETRIC ? row_sums + col_at : col_sums) + (size_t)pair.x * width;

@@ -12,11 +12,11 @@
 enum { PANEL_GROUP_ROWS = 32, WEIGH_FLOP = 64 };
 
 // ---- kernels -----------------------------------------------------------------------------------------
-static chi_status get(chi__passes *p, const char *stem, const char *name, const char *extra, chi__kernel **out)
+static chi_status get(chi__passes *p, const char *stem, const char *name, chi__kernel **out)
 {
     char tile[160], file[64], defines[400];
-    snprintf(defines, sizeof defines, "%s METRIC=%d SYMMETRIC=%d COLUMNS=%d POSITIVES=%d SHIFTED=%d %s",
-             chi__tile_defines(p->tile, tile), 2 * p->pairs.euclidean + p->pairs.negated, p->pairs.symmetric, p->pairs.columns, p->pairs.positives, p->pairs.shifted, extra);
+    snprintf(defines, sizeof defines, "%s METRIC=%d SYMMETRIC=%d COLUMNS=%d POSITIVES=%d SHIFTED=%d",
+             chi__tile_defines(p->tile, tile), 2 * p->pairs.euclidean + p->pairs.negated, p->pairs.symmetric, p->pairs.columns, p->pairs.positives, p->pairs.shifted);
     return chi__kernel_get(p->dev, chi__core_file(stem, p->tile, file), name, defines, out);
 }
 
@@ -42,14 +42,12 @@ static chi_status get_totals(chi__passes *p, bool maxima, chi__kernel **out)
 
 chi_status chi__passes_build(chi__passes *p)
 {
-    char keep[16];
-    snprintf(keep, sizeof keep, "KEEP=%d", p->kept_rows == p->pairs.n ? 1 : p->kept_rows || p->window ? 2 : 0);
     if (p->pairs.pointwise)
-        CHI_TRY(get(p, "tiles/pointwise", "tiles_pointwise", "", &p->statistics));
+        CHI_TRY(get(p, "tiles/pointwise", "tiles_pointwise", &p->statistics));
     else
-        CHI_TRY(get(p, "tiles/statistics", "tiles_statistics", keep, &p->statistics));
+        CHI_TRY(get(p, "tiles/statistics", "tiles_statistics", &p->statistics));
     if (p->pairs.shifted) {
-        CHI_TRY(get(p, "tiles/maxima", "tiles_maxima", "", &p->maxima));
+        CHI_TRY(get(p, "tiles/maxima", "tiles_maxima", &p->maxima));
         CHI_TRY(chi__kernel_get(p->dev, "tiles/shifts.cl", "tiles_shifts", "", &p->shifts));
     }
     if (p->joined)
@@ -57,7 +55,7 @@ chi_status chi__passes_build(chi__passes *p)
     if (p->joined && p->pairs.shifted)
         CHI_TRY(get_totals(p, true, &p->largest));
     if (p->scheme == CHI__SCHEME_KEPT && p->kept_rows < p->pairs.n)
-        CHI_TRY(get(p, "tiles/exponentials", "tiles_exponentials", "", &p->exponentials));
+        CHI_TRY(get(p, "tiles/exponentials", "tiles_exponentials", &p->exponentials));
     return p->pairs.gradient ? get_gradient(p) : CHI_OK;
 }
 
