@@ -69,12 +69,13 @@ inline floatv pair_weight(const pair_terms *t, const floatv kept, const uint i, 
 }
 
 // Rows i0 … i0 + rows − 1 × columns j0 … j0 + BLOCK − 1 of G from one kept tile, into g.
-CHI_OUTLINED void form(const pair_terms *t, global const float *tile, const uint i0, const uint rows, const uint j0,
-                 float *g, const uint ld, const bool to_y)
+CHI_OUTLINED void form(const pair_terms *of, global const float *tile, const uint i0, const uint rows, const uint j0,
+                       float *g, const uint ld, const bool to_y)
 {
+    const pair_terms t = *of; // stores to g could change *of for all a compiler knows
     CHI_ROLLED for (uint r = 0; r < rows; r++)
         CHI_ROLLED for (uint q = 0; q < BLOCK; q += VEC)
-            vstorev(pair_weight(t, vloadv(0, tile + r * BLOCK + q), i0 + r, j0 + q, to_y), 0, g + r * ld + q);
+            vstorev(pair_weight(&t, vloadv(0, tile + r * BLOCK + q), i0 + r, j0 + q, to_y), 0, g + r * ld + q);
     CHI_ROLLED for (uint r = 0; r < rows && WEIGHTS != 3; r++) { // single entries with a value of their own
         const uint i = i0 + r;
         if (WEIGHTS == 1) {
@@ -84,9 +85,9 @@ CHI_OUTLINED void form(const pair_terms *t, global const float *tile, const uint
         }
         if (WEIGHTS == 2 && !to_y)
             continue;
-        const uint j = t->partner == 0 ? i : i >= (uint)t->partner ? i - t->partner : i + t->partner;
-        if (i < t->n && j >= j0 && j < j0 + BLOCK)
-            g[r * ld + j - j0] = t->positive[i];
+        const uint j = t.partner == 0 ? i : i >= (uint)t.partner ? i - t.partner : i + t.partner;
+        if (i < t.n && j >= j0 && j < j0 + BLOCK)
+            g[r * ld + j - j0] = t.positive[i];
     }
 }
 

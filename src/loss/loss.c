@@ -32,11 +32,11 @@ static chi_status build(chi_loss *loss)
     chi__needs needs;
     CHI_TRY(chi__loss_plan(loss, &needs));
     CHI_TRY(chi__needs_create(loss->dev, &needs));
+    CHI_TRY(chi__passes_build(&loss->passes));
     chi__operand *const operands[] = { &loss->x, &loss->y, &loss->queue };
     for (size_t i = 0; i < 3; i++)
         if (operands[i]->rows)
-            CHI_TRY(chi__operand_build(operands[i]));
-    CHI_TRY(chi__passes_build(&loss->passes));
+            CHI_TRY(chi__operand_build(operands[i], chi__passes_program(&loss->passes)));
     return get_kernels(loss);
 }
 

@@ -135,8 +135,8 @@ static chi_status build(chi_similarity *sim)
     const unsigned uses = sim->options.uses;
     CHI_TRY(chi__core_tile(sim->dev, family_of(uses), sim->dim, &sim->tile));
     CHI_TRY(get_memory(sim));
-    CHI_TRY(chi__operand_build(&sim->x));
-    CHI_TRY(chi__operand_build(&sim->y));
+    CHI_TRY(chi__operand_build(&sim->x, NULL));
+    CHI_TRY(chi__operand_build(&sim->y, NULL));
     if (uses & CHI_SIMILARITY_STORE) {
         if (is_aligned(sim, 0, sim->m))
             CHI_TRY(get_store(sim, true, &sim->store_aligned));

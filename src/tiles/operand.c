@@ -31,11 +31,17 @@ void chi__operand_plan(chi_device *dev, const chi__tile *tile, const char *who, 
 chi_status chi__operand_kernel(const chi__operand *operand, const char *name, chi__kernel **out)
 {
     char defines[48];
+    if (operand->program)
+        return chi__kernel_get(operand->dev, operand->program->file, name, operand->program->defines, out);
     snprintf(defines, sizeof defines, "BLOCK=%u WG=%u", operand->tile->block, chi__items(operand->tile));
     return chi__kernel_get(operand->dev, "tiles/pack.cl", name, defines, out);
 }
 
-chi_status chi__operand_build(chi__operand *operand) { return chi__operand_kernel(operand, "tiles_pack", &operand->pack); }
+chi_status chi__operand_build(chi__operand *operand, const chi__tiles_program *program)
+{
+    operand->program = program;
+    return chi__operand_kernel(operand, "tiles_pack", &operand->pack);
+}
 
 void chi__operand_destroy(chi__operand *operand)
 {

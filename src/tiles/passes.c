@@ -5,6 +5,7 @@
 #include "tiles.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "../base/memory.h"
 
@@ -12,25 +13,53 @@
 enum { PANEL_GROUP_ROWS = 32, WEIGH_FLOP = 64 };
 
 // ---- kernels -----------------------------------------------------------------------------------------
+static void write_defines(const chi__passes *p, const char *more, char *to, size_t room)
+{
+    char tile[160];
+    const chi__pairs *pairs = &p->pairs;
+    snprintf(to, room, "%s METRIC=%d SYMMETRIC=%d COLUMNS=%d POSITIVES=%d SHIFTED=%d%s", chi__tile_defines(p->tile, tile),
+             2 * pairs->euclidean + pairs->negated, pairs->symmetric, pairs->columns, pairs->positives, pairs->shifted, more);
+}
+
+static void choose_program(chi__passes *p)
+{
+    char more[64];
+    p->program.file[0] = '\0';
+    if (p->tile->core != CHI_CORE_PANEL || !p->pairs.gradient)
+        return;
+    strcpy(p->program.file, "tiles/passes_panel.cl");
+    snprintf(more, sizeof more, " WEIGHTS=%d POINTWISE=%d WG=%u", p->pairs.weights, p->pairs.pointwise, chi__items(p->tile));
+    write_defines(p, more, p->program.defines, sizeof p->program.defines);
+}
+
+const chi__tiles_program *chi__passes_program(const chi__passes *p) { return p->program.file[0] ? &p->program : NULL; }
+
 static chi_status get(chi__passes *p, const char *stem, const char *name, chi__kernel **out)
 {
-    char tile[160], file[64], defines[400];
-    snprintf(defines, sizeof defines, "%s METRIC=%d SYMMETRIC=%d COLUMNS=%d POSITIVES=%d SHIFTED=%d",
-             chi__tile_defines(p->tile, tile), 2 * p->pairs.euclidean + p->pairs.negated, p->pairs.symmetric, p->pairs.columns, p->pairs.positives, p->pairs.shifted);
+    char file[64], defines[400];
+    write_defines(p, "", defines, sizeof defines);
     return chi__kernel_get(p->dev, chi__core_file(stem, p->tile, file), name, defines, out);
 }
 
-// The gradient knows only whether mirrored tiles must be read, and where a row's positives are.
+static chi_status get_shared(chi__passes *p, const char *stem, const char *name, chi__kernel **out)
+{
+    const chi__tiles_program *shared = chi__passes_program(p);
+    return shared ? chi__kernel_get(p->dev, shared->file, name, shared->defines, out) : get(p, stem, name, out);
+}
+
+// The group core's gradient knows only whether mirrored tiles must be read, and where a row's positives are.
 static chi_status get_gradient(chi__passes *p)
 {
-    char tile[160], file[64], defines[400];
+    char tile[160], defines[400];
+    if (chi__passes_program(p))
+        return get_shared(p, "", "tiles_gradient", &p->gradient);
     snprintf(defines, sizeof defines, "%s SYMMETRIC=%d SHIFTED=%d WEIGHTS=%d", chi__tile_defines(p->tile, tile),
              p->pairs.symmetric, p->pairs.shifted, p->pairs.weights);
     if (p->weighed) {
         CHI_TRY(chi__kernel_get(p->dev, "tiles/weights_group.cl", "tiles_weights", defines, &p->weigh));
         snprintf(defines, sizeof defines, "%s SYMMETRIC=%d SHIFTED=0 WEIGHTS=%d", chi__tile_defines(p->tile, tile), p->pairs.symmetric, CHI__WEIGHTS_KEPT);
     }
-    return chi__kernel_get(p->dev, chi__core_file("tiles/gradient", p->tile, file), "tiles_gradient", defines, &p->gradient);
+    return chi__kernel_get(p->dev, "tiles/gradient_group.cl", "tiles_gradient", defines, &p->gradient);
 }
 
 static chi_status get_totals(chi__passes *p, bool maxima, chi__kernel **out)
@@ -42,10 +71,11 @@ static chi_status get_totals(chi__passes *p, bool maxima, chi__kernel **out)
 
 chi_status chi__passes_build(chi__passes *p)
 {
+    choose_program(p);
     if (p->pairs.pointwise)
-        CHI_TRY(get(p, "tiles/pointwise", "tiles_pointwise", &p->statistics));
+        CHI_TRY(get_shared(p, "tiles/pointwise", "tiles_pointwise", &p->statistics));
     else
-        CHI_TRY(get(p, "tiles/statistics", "tiles_statistics", &p->statistics));
+        CHI_TRY(get_shared(p, "tiles/statistics", "tiles_statistics", &p->statistics));
     if (p->pairs.shifted) {
         CHI_TRY(get(p, "tiles/maxima", "tiles_maxima", &p->maxima));
         CHI_TRY(chi__kernel_get(p->dev, "tiles/shifts.cl", "tiles_shifts", "", &p->shifts));

@@ -41,6 +41,10 @@ uint64_t chi__needs_bytes(const chi__needs *needs); // as the budget counts them
 uint64_t chi__needs_largest(const chi__needs *needs);
 chi_status chi__needs_create(chi_device *dev, const chi__needs *needs); // all of them or none
 
+// ---- programs ----------------------------------------------------------------------------------
+// A file of kernels and its macros.
+typedef struct chi__tiles_program { char file[64], defines[400]; } chi__tiles_program;
+
 // ---- operands ----------------------------------------------------------------------------------
 // One matrix in the layouts that the passes read: row panels for scores, column panels for gradients.
 typedef enum chi__rows_are {
@@ -60,16 +64,18 @@ typedef struct chi__operand {
     chi_buffer *left;       // row panels TILE_M wide, or NULL
     chi_buffer *right;      // row panels TILE_N wide, or NULL
     chi_buffer *columns;    // column panels TILE_N wide, or NULL
+    const chi__tiles_program *program; // that holds its kernels among others, or NULL: they are one of their own
     chi__kernel *pack;
 } chi__operand;
 typedef enum chi__layout { CHI__LEFT = 1, CHI__RIGHT = 2, CHI__COLUMNS = 4 } chi__layout;
 
-// plan fills *out, whose place must not change any more, and lists its buffers; build compiles.
+// plan fills *out, whose place must not change any more, and lists its buffers; build compiles. program: see chi__operand; it must
+// live as long.
 void chi__operand_plan(chi_device *dev, const chi__tile *tile, const char *who, size_t rows, size_t dim, int layouts,
                        chi__needs *needs, chi__operand *out);
-chi_status chi__operand_build(chi__operand *operand);
+chi_status chi__operand_build(chi__operand *operand, const chi__tiles_program *program);
 void chi__operand_destroy(chi__operand *operand);
-// A kernel of tiles/pack.cl, all of which are one program.
+// A kernel of tiles/pack.cl.
 chi_status chi__operand_kernel(const chi__operand *operand, const char *name, chi__kernel **out);
 // Enqueues norms and packing of m [rows][dim].
 chi_status chi__operand_pack(chi__operand *operand, chi_matrix m, chi__rows_are rows_are);
@@ -114,6 +120,7 @@ typedef struct chi__passes {
     size_t sums_window;               // superblocks of columns whose partial sums are held at once; row_parts: of all
     size_t sums_rows;                 // pointwise: rows whose partial sums are; n: of all
     bool joined;                      // partials of a window join totals: then a row function finds one sum a row
+    chi__tiles_program program;       // of statistics and gradient, where they share one
     bool weighed;                     // G is written over kept tiles before it is multiplied
     chi_buffer *scalars;              // κ, scale, weight · scale, weight, bias
     chi_buffer *row_sums, *col_sums, *row_scores, *row_shift, *col_shift; // sums: [chi__sum_parts][n or m]
@@ -134,6 +141,8 @@ typedef struct chi__room { uint64_t sums, kept; } chi__room;
 void chi__passes_plan(chi_device *dev, const chi__tile *tile, const chi__pairs *pairs, chi__room room, chi__needs *needs,
                       chi__passes *out);
 chi_status chi__passes_build(chi__passes *passes);
+// Once built: the program that operands may share, or NULL.
+const chi__tiles_program *chi__passes_program(const chi__passes *passes);
 void chi__passes_destroy(chi__passes *passes);
 const char *chi__passes_scheme(const chi__passes *passes); // "kept", "hybrid", …
 double chi__passes_flop(const chi__passes *passes);

@@ -7,7 +7,7 @@
 #include "../base/memory.h"
 #include "record.h"
 
-enum { CLASSES = 2, MOST_KERNELS = 6, EXACT = 3 };
+enum { CLASSES = 2, MOST_KERNELS = 8, EXACT = 3 };
 
 typedef struct choice {
     chi__tile tile;
@@ -27,12 +27,13 @@ chi_status chi__family_source(chi_device *dev, chi__family family, uint64_t *out
         { { "similarity/store_panel.cl", "tiles/pack.cl" },
           { "similarity/topk_panel.cl", "tiles/pack.cl" },
           { "tiles/statistics_panel.cl", "tiles/pack.cl" },
-          { "tiles/statistics_panel.cl", "tiles/exponentials_panel.cl", "tiles/gradient_panel.cl", "tiles/pack.cl" },
+          { "tiles/passes_panel.cl", "tiles/exponentials_panel.cl", "tiles/maxima_panel.cl" },
           { "encoder/conv_panel.cl", "encoder/conv_weights_panel.cl" } },
         { { "similarity/store_group.cl", "tiles/pack.cl" },
           { "similarity/topk_group.cl", "tiles/pack.cl" },
           { "tiles/statistics_group.cl", "tiles/pack.cl" },
-          { "tiles/statistics_group.cl", "tiles/exponentials_group.cl", "tiles/weights_group.cl", "tiles/gradient_group.cl", "tiles/pack.cl" },
+          { "tiles/statistics_group.cl", "tiles/pointwise_group.cl", "tiles/exponentials_group.cl", "tiles/maxima_group.cl", "tiles/weights_group.cl",
+            "tiles/gradient_group.cl", "tiles/pack.cl" },
           { "encoder/conv_group.cl", "encoder/conv_weights_group.cl" } },
     };
     return chi__source_hash(dev, kernels[chi_device_core(dev) == CHI_CORE_GROUP][family], out);
