@@ -17,12 +17,14 @@
 // their own superblock; y groups own rows of dX from s1 on, whose later superblocks come with their own rows.
 // Tuned: TILE_M, TILE_N, VEC, BLOCK.
 #include "core/panel.h"
+#include "common/vendor.h"
 
 #if !defined(BLOCK) || !defined(SYMMETRIC) || !defined(SHIFTED) || !defined(WEIGHTS)
 #error "tiles/gradient_panel.cl: a macro is missing"
 #endif
 
 #define MAX_SB 256
+#define LINE   16 // floats of a cache line
 #define LD_X   (MAX_SB + 16) // padded rows: a power of two would use a few sets of L1 only
 #define LD_Y   (BLOCK + 16)
 #define SPARE  (TILE_M * LD_X) // a last register tile may read rows past the block
@@ -135,6 +137,14 @@ inline void put_row(const sink *to, const floatv *chain, const uint row, const u
     }
 }
 
+// Totals may have left the caches since the last superblock: they come while the chains are made.
+inline void ask_for_totals(const sink *to, const uint row, const uint rows, const uint d)
+{
+    for (uint r = 0; r < rows && !to->first; r++)
+        for (uint q = 0; q < TILE_N; q += LINE)
+            PREFETCH(to->out + (size_t)(row + r) * to->stride + d + q);
+}
+
 #define HALF_V ((TILE_V + 1) / 2) // vectors that a last, short panel of features may need at most half of
 
 // rows of the output × all features: chains over `steps` terms. LEFT(r, k) is the left operand from `left` on, a register tile's
@@ -146,6 +156,7 @@ inline void put_row(const sink *to, const floatv *chain, const uint row, const u
             const float *left = g + r0 * ld;                                                             \
             floatv acc[TILE_M][TILE_V];                                                                  \
             EACH_ENTRY(r, v) acc[r][v] = (floatv)(0.0f);                                                 \
+            ask_for_totals(to, row0 + r0, min((uint)TILE_M, rows - r0), d);                              \
             if (HALF_V < TILE_V && to->dim - d <= HALF_V * VEC) {                                        \
                 PANEL_MULTIPLY_SOME(acc, LEFT, panel, TILE_N, steps, HALF_V)                             \
             } else {                                                                                     \
