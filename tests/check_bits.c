@@ -19,7 +19,7 @@
 static bool small;
 
 // Tiles that differ in every number: each compiles its own programs, which is where the time goes.
-static const char *tiles[] = { "p8x32v16", "g32x32k16v4d2", "p6x16v8", "g64x64k16v4", "p4x16v4", "p8x32v16k128" };
+static const char *tiles[] = { "p8x32v16", "g32x32k16v4d2", "p6x16v8", "g64x64k16v4", "p4x16v4", "p8x32v16k128", "g64x64k16v4s16" };
 static size_t tile_count; // that this device supports; two where small
 
 // ---- losses ------------------------------------------------------------------------------------------

@@ -214,7 +214,7 @@ static void check_network(const network *net, const char *const *tiles, size_t t
 
 int main(void)
 {
-    static const char *tiles[] = { "p8x32v16", "g32x32k16v4d2", "p6x16v8", "g64x64k16v4" };
+    static const char *tiles[] = { "p8x32v16", "g32x32k16v4d2", "p6x16v8", "g64x64k16v4", "g64x64k16v4s16" };
     static const network networks[] = {
         // No bias before a batch norm: its gradient is zero, and what comes out is rounding alone.
         { "linear:1", { 1, 1, 1 }, 1, false },

@@ -16,7 +16,7 @@
 #include "harness/verdict.h"
 
 static bool small;
-static const char *tiles[] = { "p8x32v16", "g32x32k16v4d2", "p6x16v8", "p4x16v4", "p8x32v16k128", "g32x32k16" };
+static const char *tiles[] = { "p8x32v16", "g32x32k16v4d2", "p6x16v8", "p4x16v4", "p8x32v16k128", "g32x32k16", "g32x32k16v4s8" };
 static size_t tile_count; // that this device supports; two where small
 
 typedef struct problem {

@@ -11,6 +11,7 @@ from harness.cli import check, skip, summary  # noqa: E402
 
 BUILD = os.environ.get("CHIARO_BUILD", "build")
 BUDGETS = os.path.join(os.path.dirname(offline.__file__), "offline_budgets.txt")
+VARIANTS = [(offline.TARGETS, "g64x64k16v4d2"), (["acm-g10"], "g64x64k16v4s16")]  # two stages; sub-groups
 TILE_PASSES = {"tiles_statistics", "tiles_gradient", "similarity_topk", "encoder_conv", "encoder_channel_sums"}
 
 
@@ -36,7 +37,8 @@ def main():
     budgets = offline.read_budgets(BUDGETS)
     check_budgets(budgets)
     rows, left_out = offline.measure(BUILD, offline.TARGETS, None, "", True, os.cpu_count() or 1)
-    for row in rows:
+    more = [row for targets, tile in VARIANTS for row in offline.measure(BUILD, targets, tile, "_group", True, os.cpu_count() or 1)[0]]
+    for row in rows + more:
         wrong = offline.faults(row, budgets)
         check(not wrong, f"{row['target']} {row['tile']} {row['kernel']}: {'; '.join(wrong)}", row["variant"])
     for target in offline.TARGETS:

@@ -62,7 +62,8 @@ static void space(void **state)
     }
     static const char *const none[] = { "", "p", "p8", "p8x32", "p8x32v", "p8x32v16 ", "P8x32v16", "p08x32v16", "p8x32v16k0", "p8x32v16b128", "p8x32v16k128k128", "p8x48v16",
                                         "p16x64v16", "p99999999999x32v16", "p8x32v16b", "g64x64", "g64x64k16w16x16", "g64x64k16v1", "g128x128k32w8x8", "x8x32v16", "p8x32v16k128b64b64",
-                                        "g64x64k16v4d1", "g64x64k16v4d3", "g64x64k16d2", "g64x64k32v4d2", "g64x64k16d2v4", "g64x64k16v4d2b64", "p8x32v16d2" };
+                                        "g64x64k16v4d1", "g64x64k16v4d3", "g64x64k16d2", "g64x64k32v4d2", "g64x64k16d2v4", "g64x64k16v4d2b64", "p8x32v16d2", "g64x64k16v4s8",
+                                        "g64x64k16v4s", "g64x64k16s16", "g64x64k8v4s16", "g64x64k16v4d2s16", "g64x64k16v4s16b64", "p8x32v16s16" };
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
         if (chi__tile_parse(CHI_CORE_AUTO, none[i], &(chi__tile){ 0 }))
             fail_msg("\"%s\" is taken for a tile", none[i]);
@@ -83,6 +84,33 @@ static void stages(void **state)
     for (size_t i = 0; i < count; i++)
         seen += strcmp(near[i].name, two.name) == 0;
     assert_int_equal(seen, 1);
+}
+
+// A tile of sub-groups is one only of devices that let a kernel demand their size, and says so.
+static void sub_groups(void **state)
+{
+    (void)state;
+    chi__tile tile;
+    chi_device_info gpu = { .local_bytes = 65536, .max_group = 1024, .sub_group_sizes = 8 + 32 };
+    assert_true(chi__tile_parse(CHI_CORE_GROUP, "g64x64k16v4s16", &tile) && chi__tile_fits(&tile, NULL) && !chi__tile_fits(&tile, &gpu));
+    assert_int_equal(chi__tile_lacks(tile.name, &gpu), 16);
+    assert_int_equal(chi__tile_lacks("g64x64k16v4", &gpu), 0);
+    gpu.sub_group_sizes = 16;
+    assert_true(chi__tile_fits(&tile, &gpu));
+    assert_int_equal(chi__tile_lacks(tile.name, &gpu), 0);
+    assert_int_equal(chi__tile_lacks("g32x32k16v4s8", &gpu), 8);
+    const size_t with = chi__space_list(CHI_CORE_GROUP, &gpu, NULL, 0);
+    gpu.sub_group_sizes = 0;
+    assert_in_range(with - chi__space_list(CHI_CORE_GROUP, &gpu, NULL, 0), 1, 20);
+    chi_device *dev = NULL;
+    chi_device_info info;
+    assert_int_equal(chi_device_open(NULL, &dev), CHI_OK);
+    chi_device_describe(dev, &info);
+    chi_device_close(&dev);
+    const chi_status st = chi_device_open(&(chi_device_options){ .tile = "g64x64k16v4s16", .log = { keep_log, NULL } }, &dev);
+    assert_int_equal(st, info.sub_group_sizes & 16 ? CHI_OK : CHI_ERR_UNSUPPORTED);
+    assert_true(st == CHI_OK || strstr(last_log, "sub-groups of 16"));
+    chi_device_close(&dev);
 }
 
 // ---- lines -------------------------------------------------------------------------------------------
@@ -467,7 +495,7 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(space), cmocka_unit_test(stages), cmocka_unit_test(lines), cmocka_unit_test(bad), cmocka_unit_test(files),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(space), cmocka_unit_test(stages), cmocka_unit_test(sub_groups), cmocka_unit_test(lines), cmocka_unit_test(bad), cmocka_unit_test(files),
                                         cmocka_unit_test(two_writers), cmocka_unit_test(lookup), cmocka_unit_test(search) };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -13,9 +13,9 @@ static const char *state_of(const chi_device_info *d)
 
 static json_t *as_json(const chi_device_info *d)
 {
-    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:b, s:b}", "index", (json_int_t)d->index, "selector", d->selector,
+    return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:b, s:b}", "index", (json_int_t)d->index, "selector", d->selector,
                      "name", d->name, "vendor", d->vendor, "platform", d->platform, "driver", d->driver, "type", d->type, "units", (json_int_t)d->units,
-                     "memory_bytes", (json_int_t)d->memory_bytes, "max_alloc_bytes", (json_int_t)d->max_alloc_bytes, "local_bytes", (json_int_t)d->local_bytes,
+                     "memory_bytes", (json_int_t)d->memory_bytes, "max_alloc_bytes", (json_int_t)d->max_alloc_bytes, "local_bytes", (json_int_t)d->local_bytes, "sub_group_sizes", (json_int_t)d->sub_group_sizes,
                      "status", state_of(d), "reason", d->reason, "flushes_subnormals", d->flushes_subnormals, "loses_zero_signs", d->loses_zero_signs, "default", d->is_default);
 }
 

@@ -76,7 +76,7 @@ class Program:
 
     def weight(self):
         """Larger where more is asked for at once."""
-        tile = ("TILE", "WG_", "BLOCK", "VEC")
+        tile = ("TILE", "WG_", "BLOCK", "VEC", "STAGES", "SUB_")
         return sum(int(v) for k, v in self.defines.items() if not k.startswith(tile)), self.path
 
     def groups(self, clang):
@@ -212,8 +212,15 @@ def run_recorder(build, word, folder):
 
 def record(build, tile, folder):
     os.mkdir(folder)
-    run_recorder(build, tile, folder)
-    return [Program(path) for path in sorted(glob.glob(os.path.join(folder, "*.cl")))]
+    plain = re.sub(r"s\d+$", "", tile)  # what records has no sub-groups: they are put in afterwards
+    run_recorder(build, plain, folder)
+    paths = sorted(glob.glob(os.path.join(folder, "*.cl")))
+    for path in paths if plain != tile else []:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace("SUB_GROUPS=0", "SUB_GROUPS=1", 1).replace("#define SUB_GROUPS 0", "#define SUB_GROUPS 1", 1))
+    return [Program(path) for path in paths]
 
 
 def one_a_file(programs):
@@ -233,7 +240,7 @@ def compile_one(target, tile, program, tools):
             text = [line for line in str(error).splitlines() if "error" in line.lower()] or str(error).splitlines()
             found = {"*": {"error": text[0] if text else "no message"}}
         return [{"target": target, "tile": tile, "file": program.file, "kernel": name,
-                 "variant": " ".join(f"{k}={v}" for k, v in program.defines.items() if not k.startswith(("TILE", "WG_"))), **numbers}
+                 "variant": " ".join(f"{k}={v}" for k, v in program.defines.items() if not k.startswith(("TILE", "WG_", "STAGES", "SUB_"))), **numbers}
                 for name, numbers in sorted(found.items())]
 
 

@@ -62,7 +62,8 @@ static int read_options(tune *t, int argc, char **argv)
         "tried again. Ctrl-C keeps what is finished; the same command goes on. With --tile NAME that tile is what candidates\n"
         "are compared with. Tiles: p8x32v16 (panel: rows x columns of registers, vector width), then k128 (block over\n"
         "features), b64 (rows of a block); g64x64k16 (group: rows x columns x depth of local memory), then v4 (floats a load),\n"
-        "w8x16 (work-items), d2 (stages: the next block of operands is loaded meanwhile), b64. Records lie in CHIARO_TUNE_DIR, else $XDG_DATA_HOME/chiaro/tune, else ~/.local/share/chiaro/tune.",
+        "w8x16 (work-items), d2 (stages: the next block of operands is loaded meanwhile), s16 (sub-groups of 16, where the\n"
+        "driver has them), b64. Records lie in CHIARO_TUNE_DIR, else $XDG_DATA_HOME/chiaro/tune, else ~/.local/share/chiaro/tune.",
         "chiaro tune --effort quick", &none, &words, 0);
     if (result != TOOL_DONE || t->tool.help)
         return result;

@@ -67,6 +67,7 @@ typedef struct chi_device_info {
     unsigned vector_width;  // native float vector width, 0 if unknown
     uint64_t memory_bytes, max_alloc_bytes, local_bytes;
     size_t max_group;       // largest work-group
+    unsigned sub_group_sizes; // of sub-groups that a kernel may demand (Intel), added up: 8 + 16 + 32; 0: none
     bool local_is_global;   // local memory is ordinary memory (CPUs)
     bool unified;           // shares the host's memory
     bool flushes_subnormals;

@@ -8,12 +8,20 @@
 //
 // STAGES 1: a block of TILE_K steps is loaded, then multiplied, with a barrier after each. STAGES 2: local memory holds two
 // blocks; one is on its way through registers while the one before is multiplied, and there is one barrier a block.
-// Tuned: TILE_M, TILE_N, TILE_K, VEC, WG_M, WG_N, STAGES.   Reference: src/ref/exact.c.
+//
+// SUB_GROUPS 1: a row of WG_N items is a sub-group, whose items have the same rows of the tile. Each holds their entries at one
+// step out of WG_N, and the others read them from its registers; packed operands are read where they lie, without local
+// memory and barriers. Where that pays: common/vendor.h.
+// Tuned: TILE_M, TILE_N, TILE_K, VEC, WG_M, WG_N, STAGES, SUB_GROUPS.   Reference: src/ref/exact.c.
 #include "common/math.h"
 
-#if !defined(TILE_M) || !defined(TILE_N) || !defined(TILE_K) || !defined(VEC) || !defined(WG_M) || !defined(WG_N) || !defined(STAGES)
-#error "core/group.h needs TILE_M, TILE_N, TILE_K, VEC, WG_M, WG_N and STAGES"
+#if !defined(TILE_M) || !defined(TILE_N) || !defined(TILE_K) || !defined(VEC) || !defined(WG_M) || !defined(WG_N)
+#error "core/group.h needs TILE_M, TILE_N, TILE_K, VEC, WG_M and WG_N"
 #endif
+#if !defined(STAGES) || !defined(SUB_GROUPS)
+#error "core/group.h needs STAGES and SUB_GROUPS"
+#endif
+#include "common/vendor.h"
 
 #define ITEMS   (WG_M * WG_N)
 #define MICRO_M (TILE_M / WG_M)
@@ -25,7 +33,15 @@
 #define LEFT_SIZE   (STAGES * LEFT_STAGE)
 #define RIGHT_SIZE  (STAGES * RIGHT_STAGE)
 
+#if SUB_GROUPS
+#define GROUP_KERNEL kernel __attribute__((reqd_work_group_size(WG_N, WG_M, 1))) SUB_GROUP_OF(WG_N)
+#define ITEM_X SUB_GROUP_ITEM // however the driver makes sub-groups out of a group
+#define ITEM_Y SUB_GROUP_NUMBER
+#else
 #define GROUP_KERNEL kernel __attribute__((reqd_work_group_size(WG_N, WG_M, 1)))
+#define ITEM_X ((uint)get_local_id(0))
+#define ITEM_Y ((uint)get_local_id(1))
+#endif
 // A local array whose rows start at whole runs.
 #define LOCAL_FLOATS(name, count) local float name[count] __attribute__((aligned(4 * VEC)))
 #define LOCAL_OPERANDS(left, right) \
@@ -51,11 +67,11 @@ typedef struct places { uint x, y, item; } places;
 inline places places_at(const uint row)
 {
     const uint zero = row >> 31;
-    places p = { (uint)get_local_id(0) + zero, (uint)get_local_id(1) + zero, (uint)get_local_id(1) * WG_N + (uint)get_local_id(0) + zero };
+    places p = { ITEM_X + zero, ITEM_Y + zero, ITEM_Y * WG_N + ITEM_X + zero };
     return p;
 }
 
-inline uint item(void) { return (uint)get_local_id(1) * WG_N + (uint)get_local_id(0); }
+inline uint item(void) { return ITEM_Y * WG_N + ITEM_X; }
 
 // Row r and column c of an item's micro-tile within the tile.
 #define ROW(p, r)    (((uint)(r) / VEC * WG_M + (p).y) * VEC + (uint)(r) % VEC)
@@ -94,9 +110,37 @@ inline void take_rows(global const float *from, const uint width, const uint row
 inline void give_rows(global const float *from, const run *runs, const uint width, const uint rows, local float *to)
 {
     EACH_SHARE(s, t, TILE_K * width / VEC, rows * (width / VEC))
-        *(local run *)(to + t / (width / VEC) * (width + VEC) + t % (width / VEC) * VEC) = TAKEN(runs, s, ((global const run *)from)[t]);
+        *(local run *)(to + t / (width / VEC) * (width + VEC) + t % (width / VEC) * VEC) =
+            TAKEN(runs, s, ((global const run *)from)[t]);
 }
 
+#if SUB_GROUPS
+// acc += A B over step k of WG_N: an item has its rows' entries at one of them, `own`, and reads those of the others.
+#define SHARED_STEP(p, own, k, where, columns, acc)                                        \
+    {                                                                                      \
+        float column[MICRO_N];                                                             \
+        CHI_UNROLL for (int c = 0; c < MICRO_N; c += VEC)                                  \
+            put_run(*(where const run *)((columns) + COLUMN(p, c)), column + c);           \
+        EACH_ENTRY(r, c) acc[r][c] = fma(SUB_GROUP_READ(own[r], k), column[c], acc[r][c]); \
+    }
+// acc += A B over `steps`, a is [k][lda] and b [k][ldb], both global or both local.
+#define MULTIPLY_SHARED(where, a, lda, b, ldb, acc, steps)                                                        \
+    {                                                                                                             \
+        const places p = places_at(0);                                                                            \
+        for (uint k0 = 0; k0 < (steps); k0 += WG_N) {                                                             \
+            const uint here = min((uint)WG_N, (steps) - k0);                                                      \
+            where const float *rows = (a) + (k0 + min(p.x, here - 1)) * (lda), *columns = (b) + k0 * (ldb);       \
+            float own[MICRO_M];                                                                                   \
+            CHI_UNROLL for (int r = 0; r < MICRO_M; r += VEC)                                                     \
+                put_run(*(where const run *)(rows + ROW(p, r)), own + r);                                         \
+            if (here == WG_N) {                                                                                   \
+                CHI_UNROLL for (uint k = 0; k < WG_N; k++) SHARED_STEP(p, own, k, where, columns + k * (ldb), acc) \
+            } else {                                                                                              \
+                CHI_ROLLED for (uint k = 0; k < here; k++) SHARED_STEP(p, own, k, where, columns + k * (ldb), acc) \
+            }                                                                                                     \
+        }                                                                                                         \
+    }
+#else
 inline void multiply_step(const places p, local const float *a, local const float *b, float acc[MICRO_M][MICRO_N])
 {
     float row[MICRO_M], column[MICRO_N];
@@ -106,10 +150,14 @@ inline void multiply_step(const places p, local const float *a, local const floa
         put_run(*(local const run *)(b + COLUMN(p, c)), column + c);
     EACH_ENTRY(r, c) acc[r][c] = fma(row[r], column[c], acc[r][c]);
 }
+#endif
 
 // acc += A B over steps ≤ TILE_K of k, a is [k][LEFT_LD] and b [k][RIGHT_LD].
 inline void multiply(local const float *a, local const float *b, float acc[MICRO_M][MICRO_N], const uint steps)
 {
+#if SUB_GROUPS
+    MULTIPLY_SHARED(local, a, LEFT_LD, b, RIGHT_LD, acc, steps)
+#else
     const places p = places_at(0);
     if (steps == TILE_K) {
         CHI_UNROLL_4 for (uint k = 0; k < TILE_K; k++)
@@ -118,45 +166,58 @@ inline void multiply(local const float *a, local const float *b, float acc[MICRO
     }
     CHI_ROLLED for (uint k = 0; k < steps; k++)
         multiply_step(p, a + k * LEFT_LD, b + k * RIGHT_LD, acc);
+#endif
 }
 
-// A walk over blocks of at most TILE_K steps, `count` of them. Each turn takes a block to registers, multiplies the block
-// before where there are two stages, gives its own to local memory at a + HERE_LEFT, b + HERE_RIGHT, and ends: with the product where
-// there is one stage. Two stages have a turn more, for the last product. a and b are free before and afterwards.
-#define HERE_LEFT(block)  ((block) % STAGES * LEFT_STAGE)
-#define HERE_RIGHT(block) ((block) % STAGES * RIGHT_STAGE)
+// A walk over `dim` steps in blocks of TILE_K. Each turn takes a block to registers, multiplies the block before where there
+// are two stages, gives its own to local memory at a + HERE_LEFT, b + HERE_RIGHT, and ends: with the product where there is
+// one stage. Two stages have a turn more, of no steps, for the last product. a and b are free before and afterwards.
+#define HERE(k0)       ((k0) / TILE_K % STAGES)
+#define HERE_LEFT(k0)  (HERE(k0) * LEFT_STAGE)
+#define HERE_RIGHT(k0) (HERE(k0) * RIGHT_STAGE)
 #if STAGES == 2
-#define EACH_BLOCK(block, count)            for (uint block = 0, before = 0; block <= (count); block++)
-#define STEPS_OF(block, count, dim)         ((block) < (count) ? min((uint)TILE_K, (dim) - (block) * TILE_K) : 0)
-#define MULTIPLY_BEFORE(block, a, b, acc)   multiply((a) + HERE_LEFT((block) + 1), (b) + HERE_RIGHT((block) + 1), acc, before);
-#define MULTIPLY_NOW(block, a, b, acc, steps) \
-    before = steps;                           \
+#define EACH_BLOCK(k0, dim) for (uint k0 = 0, before = 0; k0 < (dim) + TILE_K; k0 += TILE_K)
+#define STEPS_OF(k0, dim)   ((k0) < (dim) ? min((uint)TILE_K, (dim) - (k0)) : 0)
+#define MULTIPLY_BEFORE(k0, a, b, acc) \
+    multiply((a) + HERE_LEFT((k0) + TILE_K), (b) + HERE_RIGHT((k0) + TILE_K), acc, before);
+#define MULTIPLY_NOW(a, b, acc, steps) \
+    before = steps;                    \
     barrier(CLK_LOCAL_MEM_FENCE);
 #else
-#define EACH_BLOCK(block, count)            for (uint block = 0; block < (count); block++)
-#define STEPS_OF(block, count, dim)         min((uint)TILE_K, (dim) - (block) * TILE_K)
-#define MULTIPLY_BEFORE(block, a, b, acc)
-#define MULTIPLY_NOW(block, a, b, acc, steps) \
-    barrier(CLK_LOCAL_MEM_FENCE);             \
-    multiply(a, b, acc, steps);               \
+#define EACH_BLOCK(k0, dim) for (uint k0 = 0; k0 < (dim); k0 += TILE_K)
+#define STEPS_OF(k0, dim)   min((uint)TILE_K, (dim) - (k0))
+#define MULTIPLY_BEFORE(k0, a, b, acc)
+#define MULTIPLY_NOW(a, b, acc, steps) \
+    barrier(CLK_LOCAL_MEM_FENCE);      \
+    multiply(a, b, acc, steps);        \
     barrier(CLK_LOCAL_MEM_FENCE);
 #endif
 
-// acc = A B over all of `dim`, from row panels k-major: left [dim][TILE_M], right [dim][TILE_N]. All items call it.
+// acc += A B over all of `dim`, from row panels k-major: left [dim][TILE_M], right [dim][TILE_N]. All items call it; it need
+// not hold a barrier.
+inline void add_panels(global const float *left, global const float *right, const uint dim, local float *a, local float *b,
+                       float acc[MICRO_M][MICRO_N])
+{
+#if SUB_GROUPS
+    MULTIPLY_SHARED(global, left, TILE_M, right, TILE_N, acc, dim)
+#else
+    run rows[SHARE(LEFT_RUNS)], columns[SHARE(RIGHT_RUNS)];
+    EACH_BLOCK(k0, dim) {
+        const uint steps = STEPS_OF(k0, dim);
+        global const float *left_from = left + (size_t)k0 * TILE_M, *right_from = right + (size_t)k0 * TILE_N;
+        take_rows(left_from, TILE_M, steps, rows);
+        take_rows(right_from, TILE_N, steps, columns);
+        MULTIPLY_BEFORE(k0, a, b, acc)
+        give_rows(left_from, rows, TILE_M, steps, a + HERE_LEFT(k0));
+        give_rows(right_from, columns, TILE_N, steps, b + HERE_RIGHT(k0));
+        MULTIPLY_NOW(a, b, acc, steps)
+    }
+#endif
+}
+
 inline void multiply_panels(global const float *left, global const float *right, const uint dim, local float *a,
                             local float *b, float acc[MICRO_M][MICRO_N])
 {
-    const uint count = (dim + TILE_K - 1) / TILE_K;
-    run rows[SHARE(LEFT_RUNS)], columns[SHARE(RIGHT_RUNS)];
     clear(acc);
-    EACH_BLOCK(block, count) {
-        const uint steps = STEPS_OF(block, count, dim);
-        global const float *left_from = left + (size_t)block * (TILE_K * TILE_M), *right_from = right + (size_t)block * (TILE_K * TILE_N);
-        take_rows(left_from, TILE_M, steps, rows);
-        take_rows(right_from, TILE_N, steps, columns);
-        MULTIPLY_BEFORE(block, a, b, acc)
-        give_rows(left_from, rows, TILE_M, steps, a + HERE_LEFT(block));
-        give_rows(right_from, columns, TILE_N, steps, b + HERE_RIGHT(block));
-        MULTIPLY_NOW(block, a, b, acc, steps)
-    }
+    add_panels(left, right, dim, a, b, acc);
 }

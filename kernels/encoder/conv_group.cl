@@ -2,7 +2,7 @@
 // encoder/conv_group.cl: convolutions as implicit matrix products: forward, and the gradient of the input; what
 // encoder/conv_panel.cl says of the walk holds here. A group owns TILE_M output positions of one channel group and class.
 // Host: src/encoder/conv.c. Reference: src/ref/layers.c.
-// Tuned: TILE_M, TILE_N, TILE_K, VEC, WG_M, WG_N, STAGES.
+// Tuned: TILE_M, TILE_N, TILE_K, VEC, WG_M, WG_N, STAGES, SUB_GROUPS.
 #include "core/group.h"
 #include "encoder/place.h"
 
@@ -46,22 +46,22 @@ void encoder_conv(const uint first, const uint images,
         targets[r] = (uint)place(&out_at, min(p0 + r, count - 1));
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    const uint across = (depth + TILE_K - 1) / TILE_K, count_of_blocks = taps * across;
+    const uint across = (depth + TILE_K - 1) / TILE_K * TILE_K;
     for (uint panel = 0; panel < panels; panel++) {
         global const float *w = weights + (size_t)(group * panels + panel) * all_taps * depth * TILE_N;
         float acc[MICRO_M][MICRO_N], patches[SHARE(TILE_M * TILE_K)];
         run columns[SHARE(RIGHT_RUNS)];
         clear(acc);
-        EACH_BLOCK(block, count_of_blocks) {
-            const uint tap = tap_base + min(block / across, taps - 1), k0 = block % across * TILE_K;
-            const uint steps = block < count_of_blocks ? min((uint)TILE_K, depth - k0) : 0;
+        EACH_BLOCK(at_k, taps * across) { // of each tap's channels, in whole blocks
+            const uint tap = tap_base + min(at_k / across, taps - 1), k0 = at_k % across;
+            const uint steps = at_k < taps * across ? min((uint)TILE_K, depth - k0) : 0;
             global const float *from = in + (long)table[2 * tap] + k0, *rows_of_w = w + ((size_t)table[2 * tap + 1] * depth + k0) * TILE_N;
             take_patches(from, sources, steps, patches);
             take_rows(rows_of_w, TILE_N, steps, columns);
-            MULTIPLY_BEFORE(block, left, right, acc)
-            give_patches(from, sources, steps, patches, left + HERE_LEFT(block));
-            give_rows(rows_of_w, columns, TILE_N, steps, right + HERE_RIGHT(block));
-            MULTIPLY_NOW(block, left, right, acc, steps)
+            MULTIPLY_BEFORE(at_k, left, right, acc)
+            give_patches(from, sources, steps, patches, left + HERE_LEFT(at_k));
+            give_rows(rows_of_w, columns, TILE_N, steps, right + HERE_RIGHT(at_k));
+            MULTIPLY_NOW(left, right, acc, steps)
         }
         const places at = places_at(panel);
         EACH_ENTRY(r, c)

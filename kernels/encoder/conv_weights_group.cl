@@ -2,7 +2,7 @@
 // encoder/conv_weights_group.cl: gradient of a convolution's weights; what encoder/conv_weights_panel.cl says of the sums
 // holds here. A group owns one superblock × TILE_M columns (tap · c) × TILE_N outputs of one channel group.
 // Host: src/encoder/conv.c. Reference: src/ref/layers.c.
-// Tuned: TILE_M, TILE_N, TILE_K, VEC, WG_M, WG_N, STAGES.
+// Tuned: TILE_M, TILE_N, TILE_K, VEC, WG_M, WG_N, STAGES, SUB_GROUPS.
 #include "core/group.h"
 #include "encoder/place.h"
 
@@ -25,7 +25,6 @@ void encoder_conv_weights(const uint first, const uint first_block, const uint c
     const uint sb = superblock(count), p0 = (first_block + block) * sb, end = min(count, p0 + sb);
     const layout in_at = { rows, cols, in_col, in_image, in_row, in_base + group * inputs };
     const layout out_at = { rows, cols, groups * outputs, out_image, out_row, out_base + group * outputs + o0 };
-    const uint blocks = (end - p0 + TILE_K - 1) / TILE_K;
     float acc[MICRO_M][MICRO_N], inputs_of[SHARE(TILE_K * TILE_M)], outputs_of[SHARE(TILE_K * TILE_N)];
     clear(acc);
     for (uint r = item(); r < TILE_M; r += ITEMS) { // past the end: the last column again, dropped
@@ -37,19 +36,19 @@ void encoder_conv_weights(const uint first, const uint first_block, const uint c
         gradients[k] = (uint)place(&out_at, p0 + k);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
-    EACH_BLOCK(block, blocks) {
-        const uint steps = STEPS_OF(block, blocks, end - p0);
-        local const uint *source = sources + block * TILE_K, *gradient = gradients + block * TILE_K;
+    EACH_BLOCK(k0, end - p0) {
+        const uint steps = STEPS_OF(k0, end - p0);
+        local const uint *source = sources + k0, *gradient = gradients + k0;
 #define INPUT(t)  in[(long)source[t / TILE_M] + step[t % TILE_M]]
 #define OUTPUT(t) (o0 + t % TILE_N < outputs ? grad_out[gradient[t / TILE_N] + t % TILE_N] : 0.0f)
         TAKE(s, t, TILE_K * TILE_M, steps * TILE_M, inputs_of, INPUT(t))
         TAKE(s, t, TILE_K * TILE_N, steps * TILE_N, outputs_of, OUTPUT(t))
-        MULTIPLY_BEFORE(block, left, right, acc)
+        MULTIPLY_BEFORE(k0, left, right, acc)
         EACH_SHARE(s, t, TILE_K * TILE_M, steps * TILE_M)
-            left[HERE_LEFT(block) + t / TILE_M * LEFT_LD + t % TILE_M] = TAKEN(inputs_of, s, INPUT(t));
+            left[HERE_LEFT(k0) + t / TILE_M * LEFT_LD + t % TILE_M] = TAKEN(inputs_of, s, INPUT(t));
         EACH_SHARE(s, t, TILE_K * TILE_N, steps * TILE_N)
-            right[HERE_RIGHT(block) + t / TILE_N * RIGHT_LD + t % TILE_N] = TAKEN(outputs_of, s, OUTPUT(t));
-        MULTIPLY_NOW(block, left, right, acc, steps)
+            right[HERE_RIGHT(k0) + t / TILE_N * RIGHT_LD + t % TILE_N] = TAKEN(outputs_of, s, OUTPUT(t));
+        MULTIPLY_NOW(left, right, acc, steps)
     }
     const places at = places_at(0);
     EACH_ENTRY(r, c)

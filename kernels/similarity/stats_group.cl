@@ -40,6 +40,7 @@ void similarity_stats(const uint first, const uint n, const uint m, const uint d
     const uint part = group % across, j_first = part * sb_m, j_end = min(m, j_first + sb_m);
     for (uint b = item(); b < bins + 3; b += ITEMS)
         seen[b] = 0;
+    barrier(CLK_LOCAL_MEM_FENCE);
     for (uint i0 = ib; i0 < ib_end; i0 += TILE_M) {
         const bool owner = OWNER_ROW < TILE_M && i0 + OWNER_ROW < ib_end;
         float lanes[ROW_PAIRS], least = INFINITY, most = -INFINITY;

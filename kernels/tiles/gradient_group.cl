@@ -51,21 +51,20 @@ inline void give_weights(const pair_terms *t, const walk *w, const bool across, 
 inline void chains(const pair_terms *t, const walk *w, const uint s, const uint i0, const uint d, local float *a,
                    local float *b, float acc[MICRO_M][MICRO_N])
 {
-    const uint k_first = s * w->sb, terms = min(w->terms - k_first, w->sb), count = (terms + TILE_K - 1) / TILE_K;
+    const uint first = s * w->sb, terms = min(w->terms - first, w->sb);
     const bool across = w->to_y || (SYMMETRIC && s < w->own / w->sb);
-    global const float *right = w->right + ((size_t)(d / TILE_N) * w->terms + k_first) * TILE_N;
     float weights[SHARE(TILE_M * TILE_K)];
     run columns[SHARE(RIGHT_RUNS)];
     clear(acc);
-    EACH_BLOCK(block, count) {
-        const uint steps = STEPS_OF(block, count, terms), k0 = k_first + block * TILE_K;
-        global const float *from = right + (size_t)block * (TILE_K * TILE_N);
-        take_weights(t, w, across, i0, k0, steps, weights);
-        take_rows(from, TILE_N, steps, columns);
-        MULTIPLY_BEFORE(block, a, b, acc)
-        give_weights(t, w, across, i0, k0, steps, weights, a + HERE_LEFT(block));
-        give_rows(from, columns, TILE_N, steps, b + HERE_RIGHT(block));
-        MULTIPLY_NOW(block, a, b, acc, steps)
+    EACH_BLOCK(k0, terms) {
+        const uint steps = STEPS_OF(k0, terms);
+        global const float *right = w->right + ((size_t)(d / TILE_N) * w->terms + first + k0) * TILE_N;
+        take_weights(t, w, across, i0, first + k0, steps, weights);
+        take_rows(right, TILE_N, steps, columns);
+        MULTIPLY_BEFORE(k0, a, b, acc)
+        give_weights(t, w, across, i0, first + k0, steps, weights, a + HERE_LEFT(k0));
+        give_rows(right, columns, TILE_N, steps, b + HERE_RIGHT(k0));
+        MULTIPLY_NOW(a, b, acc, steps)
     }
 }
 

@@ -84,6 +84,8 @@ static inline size_t chi__stride(chi_matrix m) { return m.stride ? m.stride : m.
 // is still CHI_CORE_AUTO. asked NULL: the table's choice. false: there is no such tile of that core.
 enum { CHI__TILE_NAME = 40 }; // bytes of the longest name
 bool chi__tile_choice(chi_core *core, const char *asked, const chi_device_info *info, char *name);
+// Work-items of the sub-groups that the tile of that name demands and the device lacks; 0: it lacks nothing.
+unsigned chi__tile_lacks(const char *name, const chi_device_info *info);
 // What the handle keeps for that layer: read once, when core and tile are settled.
 typedef struct chi__tuning chi__tuning;
 chi_status chi__tuning_open(chi_device *dev, const chi_device_options *options, chi__tuning **out);

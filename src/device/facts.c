@@ -87,6 +87,22 @@ static void read_pci(cl_device_id id, char *to, size_t room)
     }
 }
 
+// cl_intel_required_subgroup_size: a list of sizes, powers of two; the query answers in bytes. Added up.
+enum { SUB_GROUP_SIZES_INTEL = 0x4108, MOST_SIZES = 16, LARGEST_SIZE = 1024 };
+
+static unsigned read_sub_groups(cl_device_id id)
+{
+    size_t sizes[MOST_SIZES], bytes = 0;
+    unsigned all = 0;
+    if (!chi__has_extension(id, "cl_intel_subgroups") || !chi__has_extension(id, "cl_intel_required_subgroup_size") ||
+        clGetDeviceInfo(id, SUB_GROUP_SIZES_INTEL, sizeof sizes, sizes, &bytes) != CL_SUCCESS || bytes > sizeof sizes)
+        return 0;
+    for (size_t i = 0; i < bytes / sizeof *sizes; i++)
+        if (sizes[i] && sizes[i] <= LARGEST_SIZE && (sizes[i] & (sizes[i] - 1)) == 0)
+            all |= (unsigned)sizes[i];
+    return all;
+}
+
 static const char *type_name(cl_device_type type)
 {
     if (type & CL_DEVICE_TYPE_GPU)
@@ -139,6 +155,7 @@ void chi__facts_read(cl_platform_id platform, cl_device_id id, chi_device_info *
     info.local_bytes = read_number(id, CL_DEVICE_LOCAL_MEM_SIZE);
     info.max_group = (size_t)read_number(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     info.max_group = info.max_group ? info.max_group : 1;
+    info.sub_group_sizes = read_sub_groups(id);
     info.local_is_global = read_number(id, CL_DEVICE_LOCAL_MEM_TYPE) == CL_GLOBAL;
     info.unified = read_number(id, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;
     info.flushes_subnormals = !(read_number(id, CL_DEVICE_SINGLE_FP_CONFIG) & CL_FP_DENORM);

@@ -9,7 +9,7 @@
 // chiaro bench). Group: local memory stays below 32 KiB; v4: loads of four floats.
 static const char *const shipped[] = {
     "p8x32v16", "p12x32v16", "p14x32v16", "p16x16v16", "p8x32v16k128", "p6x16v8", "p6x16v8k128", "p4x16v8", "p4x32v8", "p4x16v4",
-    "g16x16k16", "g32x32k16", "g64x64k16", "g64x32k8", "g32x32k16v4", "g64x64k16v4", "g64x64k16v4d2",
+    "g16x16k16", "g32x32k16", "g64x64k16", "g64x32k8", "g32x32k16v4", "g64x64k16v4", "g64x64k16v4d2", "g64x64k16v4s16",
 };
 
 const char *chi_tile_name(chi_core core, size_t index)
@@ -26,7 +26,9 @@ const char *chi_tile_name(chi_core core, size_t index)
 // item need fewer loads but leave one wave a SIMD on gfx906, and on sm_86 and acm-g10 two or spills, in the passes that hold
 // lanes of sums. 16 deep: 8 would double the barriers, 32 the local memory. 256 items: lanes take 16 registers an item. One
 // stage: two (d2) spill nothing either, but take twice the local memory and 10 to 30 registers, which on gfx906 and sm_86 costs
-// several passes a third of their waves (tools/offline.py --tile g64x64k16v4d2): a search may find that they pay.
+// several passes a third of their waves (tools/offline.py --tile g64x64k16v4d2): a search may find that they pay. No sub-groups,
+// though on acm-g10 nothing spills with them at 16 (--tile g64x64k16v4s16), and a step has 17 / 16 loads instead of 2: the
+// extension may be missing, and nobody has timed it.
 static const struct {
     const char *vendor, *tile;
 } gpu_tiles[] = {
@@ -63,6 +65,12 @@ bool chi__tile_choice(chi_core *core, const char *asked, const chi_device_info *
     *core = tile.core;
     strcpy(name, tile.name);
     return true;
+}
+
+unsigned chi__tile_lacks(const char *name, const chi_device_info *info)
+{
+    chi__tile tile;
+    return chi__tile_parse(CHI_CORE_AUTO, name, &tile) && !chi__has_sub_groups(&tile, info) ? tile.wg_n : 0;
 }
 
 // Bests of searches on devices at hand; source 0: of the kernels that ship with them.

@@ -82,7 +82,7 @@ static size_t add_model(const chi__search *s, chi__family family, chi__tile *see
         for (size_t i = 1; i < left; i++)
             if (chi__tile_cost(&all[i], &s->info) < chi__tile_cost(&all[best], &s->info))
                 best = i;
-        if (all[best].block == 128 && all[best].stages <= 1 && (s->core == CHI_CORE_GROUP || all[best].tile_k == 0))
+        if (all[best].block == 128 && all[best].stages == 1 && !all[best].sub_groups && (s->core == CHI_CORE_GROUP || all[best].tile_k == 0))
             count = add_seed(seeds, count, room, &all[best], family);
         all[best] = all[--left];
     }
@@ -125,10 +125,11 @@ static chi_status try_all(chi__search *s, const chi__tile *tiles, size_t count)
     return CHI_OK;
 }
 
-// What a quick search varies about a best tile. On a CPU a second stage hides nothing.
+// What a quick search varies about a best tile. On a CPU a second stage hides nothing, and sub-groups are a loop.
 static bool is_close(const chi__search *s, const chi__tile *a, const chi__tile *b)
 {
-    return (a->stages == 1 || !s->info.local_is_global) && a->tile_m == b->tile_m && a->tile_n == b->tile_n && a->vec == b->vec && a->wg_m == b->wg_m && a->wg_n == b->wg_n;
+    return ((a->stages == 1 && !a->sub_groups) || !s->info.local_is_global) && a->tile_m == b->tile_m && a->tile_n == b->tile_n &&
+           a->vec == b->vec && a->wg_m == b->wg_m && a->wg_n == b->wg_n;
 }
 
 // Neighbours of the best of a class that were not tried, by the model's order; returns how many.

@@ -25,10 +25,10 @@ static const axis panel_axes[] = {
 static const axis group_axes[] = {
     AXIS(TILE_M, tile_m, 16, 32, 64, 128), AXIS(TILE_N, tile_n, 16, 32, 64, 128), AXIS(TILE_K, tile_k, 8, 16, 32),
     AXIS(VEC, vec, 1, 4),                  AXIS(BLOCK, block, 64, 128),           AXIS(WG_M, wg_m, 8, 16),
-    AXIS(WG_N, wg_n, 8, 16),              AXIS(STAGES, stages, 1, 2),
+    AXIS(WG_N, wg_n, 8, 16),              AXIS(STAGES, stages, 1, 2),           AXIS(SUB_GROUPS, sub_groups, 0, 1),
 };
 enum { PANEL_AXES = sizeof panel_axes / sizeof *panel_axes, GROUP_AXES = sizeof group_axes / sizeof *group_axes };
-enum { PANEL_REGISTERS = 33, GROUP_REGISTERS = 168, MOST_MICRO = 64, LEAST_MICRO = 4, WHOLE_BLOCK = 128, DEEP = 32, LANES = 16, SLAB = 32, MOST_SUPERBLOCK = 256, MOST_BINS = 1024 };
+enum { PANEL_REGISTERS = 33, GROUP_REGISTERS = 168, MOST_MICRO = 64, LEAST_MICRO = 4, WHOLE_BLOCK = 128, DEEP = 32, SHARED_DEPTH = 16, LANES = 16, SLAB = 32, MOST_SUPERBLOCK = 256, MOST_BINS = 1024 };
 
 static const axis *axes_of(chi_core core, size_t *count)
 {
@@ -83,11 +83,12 @@ uint64_t chi__tile_local_bytes(const chi__tile *tile)
 }
 
 // What the space leaves out, so that it stays small: single floats in half blocks and 32 deep; two stages but for what a
-// GPU would want them for, of which 32 steps fill the local memory.
+// GPU would want them for, of which 32 steps fill the local memory; and sub-groups, for which depth is no matter.
 static bool is_worth_a_point(const chi__tile *tile)
 {
-    return tile->stages == 1 ? tile->vec > 1 || tile->tile_k < DEEP || tile->block == WHOLE_BLOCK
-                             : tile->vec > 1 && tile->tile_k < DEEP && tile->block == WHOLE_BLOCK;
+    if (tile->stages == 1 && !tile->sub_groups)
+        return tile->vec > 1 || tile->tile_k < DEEP || tile->block == WHOLE_BLOCK;
+    return tile->vec > 1 && tile->block == WHOLE_BLOCK && (tile->sub_groups ? tile->stages == 1 && tile->tile_k == SHARED_DEPTH : tile->tile_k < DEEP);
 }
 
 static bool group_fits(const chi__tile *tile)
@@ -99,6 +100,11 @@ static bool group_fits(const chi__tile *tile)
            tile->block % tile->tile_m == 0 && tile->block % tile->tile_n == 0 && chi__tile_registers(tile) <= GROUP_REGISTERS && is_worth_a_point(tile);
 }
 
+bool chi__has_sub_groups(const chi__tile *tile, const chi_device_info *info)
+{
+    return !tile->sub_groups || (info->sub_group_sizes & tile->wg_n) != 0;
+}
+
 bool chi__tile_fits(const chi__tile *tile, const chi_device_info *info)
 {
     size_t count;
@@ -107,8 +113,8 @@ bool chi__tile_fits(const chi__tile *tile, const chi_device_info *info)
         if (place_of(tile, &axes[i]) == values_of(&axes[i]))
             return false;
     if (tile->core == CHI_CORE_PANEL)
-        return tile->stages == 1 && tile->tile_n % tile->vec == 0 && tile->block % tile->tile_n == 0 && chi__tile_registers(tile) <= PANEL_REGISTERS;
-    if (info && (chi__items(tile) > info->max_group || chi__tile_local_bytes(tile) > info->local_bytes))
+        return tile->stages == 1 && !tile->sub_groups && tile->tile_n % tile->vec == 0 && tile->block % tile->tile_n == 0 && chi__tile_registers(tile) <= PANEL_REGISTERS;
+    if (info && (chi__items(tile) > info->max_group || chi__tile_local_bytes(tile) > info->local_bytes || !chi__has_sub_groups(tile, info)))
         return false;
     return group_fits(tile);
 }
@@ -119,7 +125,7 @@ static unsigned usual_items(unsigned width) { return width >= 64 ? 16 : 8; }
 
 static void set_name(chi__tile *tile)
 {
-    char k[16] = "", runs[16] = "", items[32] = "", stages[16] = "", block[16] = "";
+    char k[16] = "", runs[16] = "", items[32] = "", stages[16] = "", shared[16] = "", block[16] = "";
     const bool panel = tile->core == CHI_CORE_PANEL;
     if (tile->tile_k)
         snprintf(k, sizeof k, "k%u", tile->tile_k);
@@ -129,10 +135,12 @@ static void set_name(chi__tile *tile)
         snprintf(items, sizeof items, "w%ux%u", tile->wg_m, tile->wg_n);
     if (!panel && tile->stages != 1)
         snprintf(stages, sizeof stages, "d%u", tile->stages);
+    if (!panel && tile->sub_groups)
+        snprintf(shared, sizeof shared, "s%u", tile->wg_n);
     if (tile->block != WHOLE_BLOCK)
         snprintf(block, sizeof block, "b%u", tile->block);
-    snprintf(tile->name, sizeof tile->name, "%c%ux%u%s%s%s%s%s", panel ? 'p' : 'g', tile->tile_m, tile->tile_n, panel ? runs : k,
-             panel ? k : runs, items, stages, block);
+    snprintf(tile->name, sizeof tile->name, "%c%ux%u%s%s%s%s%s%s", panel ? 'p' : 'g', tile->tile_m, tile->tile_n, panel ? runs : k,
+             panel ? k : runs, items, stages, shared, block);
 }
 
 // A number after `letter` at *at; false, and nothing moved, where there is none.
@@ -169,6 +177,7 @@ bool chi__tile_parse(chi_core core, const char *name, chi__tile *out)
         if (read_after(&at, 'w', &tile.wg_m) && !read_after(&at, 'x', &tile.wg_n))
             return false;
         read_after(&at, 'd', &tile.stages);
+        tile.sub_groups = *at == 's'; // the size behind it follows from the rest
     }
     read_after(&at, 'b', &tile.block);
     set_name(&tile);
@@ -184,14 +193,14 @@ const char *chi__tile_defines(const chi__tile *tile, char *to)
     const int length = snprintf(to, 160, "TILE_M=%u TILE_N=%u VEC=%u TILE_K=%u BLOCK=%u WG_M=%u WG_N=%u", tile->tile_m, tile->tile_n, tile->vec,
                                 tile->tile_k, tile->block, tile->wg_m, tile->wg_n);
     if (tile->core == CHI_CORE_GROUP)
-        snprintf(to + length, 160 - (size_t)length, " STAGES=%u", tile->stages);
+        snprintf(to + length, 160 - (size_t)length, " STAGES=%u SUB_GROUPS=%u", tile->stages, tile->sub_groups);
     return to;
 }
 
 bool chi__tile_set(chi__tile *tile, const char *name, unsigned value)
 {
     static const axis all[] = { AXIS(TILE_M, tile_m, 0), AXIS(TILE_N, tile_n, 0), AXIS(VEC, vec, 0),  AXIS(TILE_K, tile_k, 0),
-                                AXIS(BLOCK, block, 0),   AXIS(WG_M, wg_m, 0),     AXIS(WG_N, wg_n, 0), AXIS(STAGES, stages, 0) };
+                                AXIS(BLOCK, block, 0),   AXIS(WG_M, wg_m, 0),     AXIS(WG_N, wg_n, 0), AXIS(STAGES, stages, 0), AXIS(SUB_GROUPS, sub_groups, 0) };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(all[i].name, name) == 0) {
             *value_of(tile, &all[i]) = value;
@@ -275,11 +284,12 @@ static double group_cost(const chi__tile *tile, const chi_device_info *info)
 {
     const double items = chi__items(tile), micro_m = (double)tile->tile_m / tile->wg_m, micro_n = (double)tile->tile_n / tile->wg_n;
     const double local = (double)chi__tile_local_bytes(tile), room = (double)info->local_bytes;
-    double cost = 1.0 + (micro_m + micro_n) / (micro_m * micro_n) + 8.0 / (tile->tile_m + tile->tile_n);
+    const double loads = micro_n + (tile->sub_groups ? micro_m / tile->wg_n : micro_m);
+    double cost = 1.0 + loads / (micro_m * micro_n) + 8.0 / (tile->tile_m + tile->tile_n);
     cost *= chi__tile_registers(tile) > 96 ? 1.0 + 0.005 * (chi__tile_registers(tile) - 96) : 1.0;
     cost *= local * 2.0 > room ? 1.3 : 1.0;
     cost *= items < 128.0 && !info->local_is_global ? 1.1 : 1.0;
-    cost *= tile->stages > 1 && info->local_is_global ? 1.05 : 1.0; // a CPU has nothing to wait for
+    cost *= (tile->stages > 1 || tile->sub_groups) && info->local_is_global ? 1.3 : 1.0; // not for CPUs
     return cost * (1.0 + 0.5 / (tile->stages * tile->tile_k)) * (1.0 + 0.6 / tile->block);
 }
 

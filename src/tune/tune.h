@@ -20,7 +20,7 @@ typedef enum chi__family {
 typedef struct chi__tile {
     char name[CHI__TILE_NAME]; // "p8x32v16k128b64": panel, rows × columns, vector width, block over k, block
                                // "g64x64k16v4w8x16d2b64": group, rows × columns, depth, floats a run, work-items down ×
-                               // across, stages, block
+                               // across, stages (or s16: sub-groups of 16), block
     chi_core core;
     unsigned vec;            // panel: floats a vector; group: floats a load (a run of rows or columns of an item)
     unsigned tile_m, tile_n; // panel: register tile; group: tile of a work-group
@@ -28,6 +28,7 @@ typedef struct chi__tile {
     unsigned block;          // rows (columns) of a block of tiles that one group owns
     unsigned wg_m, wg_n;     // group: work-items down and across; panel: 1, 1
     unsigned stages;         // group: blocks of operands in local memory, 1 or 2; panel: 1
+    unsigned sub_groups;     // group: whether a row of work-items is a sub-group that shares entries, 0 or 1; panel: 0
 } chi__tile;
 
 static inline unsigned chi__items(const chi__tile *tile) { return tile->wg_m * tile->wg_n; } // of a work-group
@@ -44,6 +45,7 @@ bool chi__tile_set(chi__tile *tile, const char *name, unsigned value);
 bool chi__tile_finish(chi__tile *tile);
 // Whether it is one of the space, and the device has the work-items and local memory; info NULL: any device.
 bool chi__tile_fits(const chi__tile *tile, const chi_device_info *info);
+bool chi__has_sub_groups(const chi__tile *tile, const chi_device_info *info); // the size that the tile demands, if any
 unsigned chi__tile_registers(const chi__tile *tile); // panel: vectors; group: words of an item
 uint64_t chi__tile_local_bytes(const chi__tile *tile);
 // All tiles that fit; returns how many there are, writes at most `room`.
