@@ -13,6 +13,7 @@
 
 #define TILE_V (TILE_N / VEC)
 #define LANE_V (16 / VEC) // vectors that hold the 16 lanes of a sum
+#define LINE   16 // floats of a cache line
 
 typedef CHI_JOIN(float, VEC) floatv;
 typedef CHI_JOIN(int, VEC) intv;

@@ -28,7 +28,6 @@ inline void put(const floatv *row, global float *to, const uint columns, const u
         to[q] = with_bias ? all[q] + bias[q] : all[q];
 }
 
-#define LINE 16 // floats of a cache line
 #define PATCH(r, k) patch[from[r] + (k)]
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))

@@ -12,7 +12,6 @@
 #include "common/vendor.h"
 #include "encoder/place.h"
 
-#define LINE 16 // floats of a cache line
 
 // A tile of TILE_M columns (tap · c): side by side in the input, or each from a place of its own.
 #define BESIDE(r, k) patch[sources[k] + (r)]

@@ -24,7 +24,6 @@
 #endif
 
 #define MAX_SB 256
-#define LINE   16 // floats of a cache line
 #define LD_X   (MAX_SB + 16) // padded rows: a power of two would use a few sets of L1 only
 #define LD_Y   (BLOCK + 16)
 #define SPARE  (TILE_M * LD_X) // a last register tile may read rows past the block
