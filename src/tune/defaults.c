@@ -25,8 +25,9 @@ const char *chi_tile_name(chi_core core, size_t index)
 // cycle, 128 bytes, less for words that items share) keep up with, where single floats would halve them. 8 × 4 or 8 × 8 an
 // item need fewer loads but leave one wave a SIMD on gfx906, and on sm_86 and acm-g10 two or spills, in the passes that hold
 // lanes of sums. 16 deep: 8 would double the barriers, 32 the local memory. 256 items: lanes take 16 registers an item. One
-// stage: two (d2) spill nothing either, but take twice the local memory and 10 to 30 registers, which on gfx906 and sm_86 costs
-// several passes a third of their waves (tools/offline.py --tile g64x64k16v4d2): a search may find that they pay. No sub-groups,
+// stage: two (d2) spill nothing either, but take twice the local memory and mostly 10 to 30 registers more, which on gfx906 and
+// sm_86 costs several passes a third of their waves, symmetric gradients on gfx906 half (tools/offline.py --tile
+// g64x64k16v4d2); on gfx1030 scores passes get 5 to 15 registers less. A search may find that they pay. No sub-groups,
 // though on acm-g10 nothing spills with them at 16 (--tile g64x64k16v4s16), and a step has 17 / 16 loads instead of 2: the
 // extension may be missing, and nobody has timed it.
 static const struct {
