@@ -323,7 +323,7 @@ int main(void)
         { CHI_LOSS_CLIP, 1, 1, 0.1f, false, false },     { CHI_LOSS_CLIP, 129, 50, 0.07f, true, false },   { CHI_LOSS_CLIP, 300, 64, 0.01f, false, false },
         { CHI_LOSS_CLIP, 257, 33, 0.1f, false, true },   { CHI_LOSS_CLIP, 1600, 40, 0.1f, false, false },  { CHI_LOSS_INFONCE, 131, 17, 0.1f, false, false },
         { CHI_LOSS_INFONCE, 300, 20, 0.02f, true, false }, { CHI_LOSS_NTXENT, 2, 3, 0.5f, false, false },  { CHI_LOSS_NTXENT, 130, 31, 0.1f, false, false },
-        { CHI_LOSS_NTXENT, 600, 16, 0.01f, false, true }, { CHI_LOSS_NTXENT, 4200, 16, 0.2f, true, false }, { CHI_LOSS_SUPCON, 1, 4, 0.1f, false, false },
+        { CHI_LOSS_NTXENT, 600, 40, 0.01f, false, true }, { CHI_LOSS_NTXENT, 4200, 16, 0.2f, true, false }, { CHI_LOSS_SUPCON, 1, 4, 0.1f, false, false },
         { CHI_LOSS_SUPCON, 127, 29, 0.1f, false, false }, { CHI_LOSS_SUPCON, 520, 24, 0.02f, true, false }, { CHI_LOSS_SUPCON, 300, 24, 0.1f, false, true },
         { CHI_LOSS_CLIP, 66, 515, 0.1f, false, false },  { CHI_LOSS_SUPCON, 67, 515, 0.2f, false, false },
     };

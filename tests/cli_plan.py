@@ -23,6 +23,10 @@ def main():
     for kind, scheme in (("moco:64x4096x16", "windows"), ("siglip:512x512x16", "panels"), ("ntxent:512x512x16", "kept"), ("infonce:64x64x7", "kept")):
         status, plan, _ = planned(kind)
         check(status == 0 and plan["scheme"] == scheme and plan["flop"] >= plan["flop_minimum"], f"{kind} goes by {scheme}")
+    _, pairs, _ = planned("ntxent:4096x4096x16")
+    _, half, _ = planned("clip:4096x4096x16")
+    kept = [next(b["bytes"] for b in p["buffers"] if b["name"] == "kept tiles") for p in (pairs, half)]
+    check(kept[1] == 4 * 4096 * 4096 and kept[0] == 4 * 256 * 256 * 16 * 17 // 2, "x against itself keeps tiles of pairs I ≤ J alone")
     status, plan, _ = planned("clip:512x512x64", "--forward")
     check(status == 0 and plan["scheme"] == "forward", "the value alone")
     status, low, _ = planned("clip:512x512x64", "--temperature", "0.01")

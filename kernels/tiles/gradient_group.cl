@@ -74,7 +74,13 @@ inline void sum_tile(const pair_terms *t, const walk *w, const uint i0, const ui
     const uint last = (w->terms + w->sb - 1) / w->sb - 1;
     for (uint s = w->s0; s < w->s1; s++) {
         float acc[MICRO_M][MICRO_N];
+#if SYMMETRIC
+        const uint own = w->own / w->sb;
+        const pair_terms rows = terms_of_rows(t, (w->to_y || s < own ? s : own) - t->e0 / w->sb, w->sb);
+        chains(&rows, w, s, i0, d, a, b, acc);
+#else
         chains(t, w, s, i0, d, a, b, acc);
+#endif
         const places p = places_at(s);
         EACH_ENTRY(r, c)
         {

@@ -22,6 +22,7 @@
 #if !defined(BLOCK) || !defined(SYMMETRIC) || !defined(SHIFTED) || !defined(WEIGHTS)
 #error "tiles/gradient_panel.cl: a macro is missing"
 #endif
+#include "tiles/kept.h"
 
 #define MAX_SB 256
 #define LD_X   (MAX_SB + 16) // padded rows: a power of two would use a few sets of L1 only
@@ -181,11 +182,6 @@ CHI_OUTLINED void chains_of_columns(const float *g, const sink *to, const uint r
     CHAINS(G_COLUMNS, 1)
 }
 
-inline global const float *tile_at(global const float *kept, const uint blocks, const uint i, const uint j)
-{
-    return kept + ((size_t)(i / BLOCK) * blocks + j / BLOCK) * BLOCK * BLOCK + (i % BLOCK) * BLOCK;
-}
-
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void tiles_gradient(const uint first, const uint n, const uint m, const uint dim,
                     const uint s0, const uint s1, const uint w0, const uint w1,
@@ -221,11 +217,11 @@ void tiles_gradient(const uint first, const uint n, const uint m, const uint dim
             to.last = s + 1 == count_m;
             if (!SYMMETRIC || s >= own / sb_n) {
                 for (uint j = k0; j < k0 + steps; j += BLOCK)
-                    form(&t, tile_at(kept, blocks, own - e0, j - c0), own, rows, j, g + (j - k0), LD_X, false);
+                    form(&t, kept + kept_at(own - e0, j - c0, blocks, sb_n), own, rows, j, g + (j - k0), LD_X, false);
                 chains_of_rows(g, &to, own, rows, yd, m, k0, steps);
             } else {
                 for (uint i = k0; i < k0 + steps; i += BLOCK)
-                    form(&t, tile_at(kept, blocks, i - e0, own - c0), i, BLOCK, own, g + (i - k0) * LD_Y, LD_Y, false);
+                    form(&t, kept + kept_at(i - e0, own - c0, blocks, sb_n), i, BLOCK, own, g + (i - k0) * LD_Y, LD_Y, false);
                 chains_of_columns(g, &to, own, rows, yd, m, k0, steps);
             }
         }
@@ -237,7 +233,7 @@ void tiles_gradient(const uint first, const uint n, const uint m, const uint dim
             to.first = s == 0;
             to.last = s + 1 == count_n;
             for (uint i = k0; i < k0 + steps; i += BLOCK)
-                form(&t, tile_at(kept, blocks, i - e0, own - c0), i, min((uint)BLOCK, n - i), own, g + (i - k0) * LD_Y, LD_Y, !SYMMETRIC);
+                form(&t, kept + kept_at(i - e0, own - c0, blocks, sb_n), i, min((uint)BLOCK, n - i), own, g + (i - k0) * LD_Y, LD_Y, !SYMMETRIC);
             chains_of_columns(g, &to, own, rows, xd, n, k0, steps);
         }
     }

@@ -9,6 +9,7 @@
 
 #include "tiles/scores_panel.h" // outside of any #if: a header is taken once, where it is first named
 #include "common/vendor.h"
+#include "tiles/kept.h"
 #include "tiles/pack.cl"
 #if POINTWISE
 #include "tiles/pointwise_panel.cl"

@@ -6,6 +6,7 @@
 // A group owns a pair of superblocks and walks its tiles row by row. Lanes stay in registers of the items that own
 // them: those of the current rows, and those of all columns of the superblock.
 #include "tiles/scores_group.h"
+#include "tiles/kept.h"
 
 #if !defined(COLUMNS) || !defined(SHIFTED)
 #error "tiles/statistics_group.cl: a macro is missing"
@@ -109,7 +110,7 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
                       global float *restrict col_sums,        // [superblocks of n][columns of the window]
                       global float *restrict row_scores,
                       global float *restrict positive,        // [n]
-                      global float *restrict kept)            // [n / BLOCK][blocks][BLOCK][BLOCK]
+                      global float *restrict kept)            // tiles/kept.h
 {
     LOCAL_FLOATS(space, SPACE);
     const uint sb_n = superblock(n), sb_m = superblock(m);
@@ -138,7 +139,7 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
                 add_tile(acc, space, &at, true, by_column, shift, 0, row_plus, own);
                 GIVE_COLUMNS(col_plus)
             }
-            global float *tile = kept + ((size_t)(at.i0 / BLOCK) * blocks + (at.j0 - c0) / BLOCK) * BLOCK * BLOCK + at.i0 % BLOCK * BLOCK + at.j0 % BLOCK;
+            global float *tile = kept + kept_at(at.i0, at.j0 - c0, blocks, sb_n) + at.j0 % BLOCK;
             TAKE_COLUMNS(col_lanes)
             add_tile(acc, space, &at, false, by_column, shift, keep ? tile : 0, row_lanes, own);
             GIVE_COLUMNS(col_lanes)

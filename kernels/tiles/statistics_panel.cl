@@ -15,6 +15,7 @@
 // Tiles of rows below kept_rows are stored for the gradient: e, or s where SHIFTED.
 // Tuned: TILE_M, TILE_N, VEC, BLOCK, TILE_K.
 #include "tiles/scores_panel.h"
+#include "tiles/kept.h"
 #include "common/vendor.h"
 
 #if !defined(COLUMNS) || !defined(SHIFTED)
@@ -72,7 +73,7 @@ CHI_OUTLINED void sum_block(const walk *of, const uint ib, const uint ib_end, co
     for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
         floatv *columns = col_lanes + (j0 - j_first) / TILE_N * 16 * TILE_V;
         floatv *columns_plus = col_plus + PLUS_AT((j0 - j_first) / TILE_N * 16 * TILE_V);
-        global float *tile = w.kept + ((size_t)(ib / BLOCK) * w.blocks + (j0 - w.kept_columns) / BLOCK) * BLOCK * BLOCK + j0 % BLOCK;
+        global float *tile = w.kept + kept_at(ib, j0 - w.kept_columns, w.blocks, superblock(w.n)) + j0 % BLOCK;
         // One vector of scores of row i: its exponentials join both sums.
 #define SUM_VECTOR(s, i, v)                                                                             \
     {                                                                                                   \
@@ -133,7 +134,7 @@ void tiles_statistics(const uint first, const uint n, const uint m, const uint d
                       global float *restrict col_sums,        // [superblocks of n][columns of the window]
                       global float *restrict row_scores,      // the same of s over positives, where POSITIVES is 2
                       global float *restrict positive,        // [n]
-                      global float *restrict kept)            // [n / BLOCK][blocks][BLOCK][BLOCK]
+                      global float *restrict kept)            // tiles/kept.h
 {
     const uint sb_n = superblock(n), sb_m = superblock(m);
     const uint2 pair = pair_of(first + (uint)get_group_id(0), w0, w1);

@@ -20,11 +20,12 @@ void tiles_weights(const uint first, const uint n, const uint m, const uint s0, 
 {
     const uint sb_n = superblock(n), sb_m = superblock(m), e0 = s0 * sb_n, c0 = w0 * sb_m;
     const uint blocks = (min(m, w1 * sb_m) - c0 + BLOCK - 1) / BLOCK, group = first + (uint)get_group_id(0);
-    const pair_terms t = { kept, a, b, w, row_shift, col_shift, labels, positive, scalars[0], blocks, e0, c0, partner };
+    const pair_terms all = { kept, a, b, w, row_shift, col_shift, labels, positive, scalars[0], blocks, e0, c0, partner };
     const uint ib = e0 + group / blocks * BLOCK, jb = c0 + group % blocks * BLOCK;
     if (SYMMETRIC && ib / sb_n > jb / sb_m) // such tiles do not exist
         return;
-    global float *tile = kept + (size_t)group * BLOCK * BLOCK;
+    const pair_terms t = terms_of_rows(&all, SYMMETRIC ? (ib - e0) / sb_n : 0, sb_n);
+    global float *tile = kept + kept_at(ib - e0, jb - c0, blocks, sb_n);
     for (uint e = item(); e < BLOCK * BLOCK; e += ITEMS)
         if (ib + e / BLOCK < n && jb + e % BLOCK < m)
             tile[e] = pair_gradient(&t, ib + e / BLOCK, jb + e % BLOCK, false);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // tiles/weights_group.h: G of one pair out of a kept tile, for the group family: formed on the way (tiles/gradient_group.cl) or
 // beforehand (tiles/weights_group.cl). What WEIGHTS means: tiles/gradient_panel.cl.
+#include "tiles/kept.h"
 
 typedef struct pair_terms {
     global const float *kept;
@@ -9,9 +10,18 @@ typedef struct pair_terms {
     global const int *labels;
     global const float *positive;
     float kappa;
-    uint blocks, e0, c0;                   // blocks of columns, first kept row and column
+    uint blocks, e0, c0;                   // kept_stride of the tiles read, first kept row and column
     int partner;                           // column of a row's positive: row + partner or row − partner; −1: labels or none
 } pair_terms;
+
+// For tiles in rows of superblock `own`, counted from the first kept: `all` has kept and blocks of everything.
+inline pair_terms terms_of_rows(const pair_terms *all, const uint own, const uint sb)
+{
+    pair_terms t = *all;
+    t.kept += kept_start(own, sb) * BLOCK * BLOCK;
+    t.blocks = kept_stride(own, t.blocks, sb);
+    return t;
+}
 
 // G of one kept entry, positives by labels among them.
 inline float pair_weight(const pair_terms *t, const float kept, const uint i, const uint j, const bool to_y)

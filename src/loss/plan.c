@@ -155,7 +155,7 @@ chi_status chi__loss_plan(chi_loss *loss, chi__needs *needs)
     for (list(loss, tile, room, needs); !fits(loss, needs); list(loss, tile, room, needs))
         room.sums /= 2; // more than one piece may hold
     room.kept = left - chi__needs_bytes(needs);
-    const uint64_t all = 4ull * chi__padded(loss->n) * chi__padded(loss->passes.pairs.m);
+    const uint64_t all = (loss->passes.pairs.symmetric ? 2ull : 4ull) * chi__padded(loss->n) * chi__padded(loss->passes.pairs.m);
     if (loss->passes.scheme == CHI__SCHEME_KEPT && all > MOST_KEPT_BYTES && !chi__budget_is_asked(loss->dev))
         room.kept = 0;
     for (list(loss, tile, room, needs); !fits(loss, needs); list(loss, tile, room, needs))

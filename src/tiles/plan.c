@@ -15,6 +15,14 @@ static uint64_t kept_bytes(const chi__tile *tile, size_t rows, size_t columns)
     return 4ull * chi__round_up(rows, tile->block) * chi__round_up(columns, tile->block);
 }
 
+// Tiles of the first rows: where y is x, those before each superblock's own are not there (kernels/tiles/kept.h).
+static uint64_t first_bytes(const chi__passes *p, size_t rows)
+{
+    const uint64_t block = p->tile->block, per = chi__superblock(p->pairs.n) / block, all = chi__div_up(rows, block), own = all / per;
+    const uint64_t missing = p->pairs.symmetric ? per * per * (own * (own - (own > 0)) / 2) + all % per * own * per : 0;
+    return kept_bytes(p->tile, rows, p->pairs.m) - 4 * missing * block * block;
+}
+
 // Most superblocks of `sb` out of `size` whose tiles, `each` bytes a superblock, fit `room`; at least one.
 static size_t superblocks_in(size_t size, size_t sb, uint64_t each, uint64_t room)
 {
@@ -43,13 +51,15 @@ static void choose_scheme(chi__passes *p, uint64_t keep_bytes)
         return;
     }
     p->scheme = CHI__SCHEME_KEPT;
-    if (kept_bytes(p->tile, n, m) <= keep_bytes + least_row) {
+    if (first_bytes(p, n) <= keep_bytes + least_row) {
         p->kept_rows = n;
         return;
     }
     p->panel_rows = n < sb_n ? n : sb_n;
     p->kept_rows = (size_t)(keep_bytes / least_row) * sb_n;
     p->kept_rows = p->kept_rows > n ? n : p->kept_rows;
+    while (p->kept_rows + sb_n < n && first_bytes(p, p->kept_rows + sb_n) <= keep_bytes) // later rows may be shorter
+        p->kept_rows += sb_n;
 }
 
 // The group core forms G anew for every TILE_N features; with a shift a row that is an exponential each time. Arithmetic, not
@@ -145,7 +155,7 @@ void chi__passes_plan(chi_device *dev, const chi__tile *tile, const chi__pairs *
             chi__need(needs, "", "column coefficients", 4 * m, true, &p->b);
     }
     if (p->kept_rows)
-        chi__need(needs, "", "kept tiles", kept_bytes(tile, p->kept_rows, pairs->m), false, &p->kept);
+        chi__need(needs, "", "kept tiles", first_bytes(p, p->kept_rows), false, &p->kept);
     if (p->panel_rows)
         chi__need(needs, "", "panel of tiles", kept_bytes(tile, p->panel_rows, pairs->m), false, &p->panel);
     if (p->window)
