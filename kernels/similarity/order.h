@@ -10,7 +10,7 @@
 
 inline ulong key_of(const float v, const int index)
 {
-    const uint bits = as_uint(v + 0.0f); // zeros are equal
+    const uint bits = v == 0.0f ? 0 : as_uint(v); // zeros are equal; v + 0.0f would say so too, but rusticl drops it
     const uint above = is_nan(v) ? 0 : bits ^ (bits >> 31 ? 0xffffffffu : 0x80000000u);
     return (ulong)above << 32 | (0x7fffffffu - (uint)index) << 1 | (as_uint(v) == 0x80000000u);
 }
