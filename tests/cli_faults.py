@@ -126,7 +126,7 @@ def caches(work):
     results = [ends(p) for p in [bench(word, cache) for _ in range(3)]]
     check(all(r[0] == 0 and r[1] == results[0][1] for r in results), "three processes fill one cache", results)
     entries = sorted(glob.glob(f"{cache}/*.program"))
-    check(len(entries) > 3 and not [n for n in os.listdir(cache) if ".tmp" in n], "entries, and no temporary file", os.listdir(cache))
+    check(len(entries) > 1 and not [n for n in os.listdir(cache) if ".tmp" in n], "entries, and no temporary file", os.listdir(cache))
     for i, path in enumerate(entries):
         content = open(path, "rb").read()
         write(path, [b"", content[:len(content) // 2], bytes(len(content)), content + b"more"][i % 4])
