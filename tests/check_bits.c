@@ -135,10 +135,10 @@ static void check_rules(const problem *p, const float *x, const float *y, const 
     free(gy);
 }
 
-// Budgets of a problem: as much as it likes; where there are several superblocks, the least, whose sums go by windows of them;
-// for large ones, one between. The first tile sees them all, the second (of the other core) most, each of the others
+// Budgets of a problem: as much as it likes; where there are several superblocks, the least, whose sums go by windows of one;
+// for larger ones, windows of a few, then some superblocks of kept tiles. The first tile sees them all, the second (of the other core) most, each of the others
 // every second problem, or fourth on the group core: compiling is what takes time.
-static size_t budgets_of(const problem *p, size_t t, size_t index, const char *what, uint64_t bytes[3])
+static size_t budgets_of(const problem *p, size_t t, size_t index, const char *what, uint64_t bytes[4])
 {
     const chi_loss_options options = options_of(p);
     bool windows;
@@ -146,17 +146,18 @@ static size_t budgets_of(const problem *p, size_t t, size_t index, const char *w
     if (t >= 2)
         return (t + index) % (tiles[t][0] == 'g' ? 4 : 2) == 0;
     bytes[1] = test_least_budget(tiles[t], p->n, p->dim, &options, 4 * (4 * p->n * p->dim + p->n) + 6 * 64, &windows);
-    bytes[2] = 14u << 20;
+    bytes[2] = bytes[1] + 24 * p->n;
+    bytes[3] = bytes[1] + 1024 * p->n;
     const bool itself = p->kind == CHI_LOSS_NTXENT || p->kind == CHI_LOSS_SUPCON;
     test_verdict(windows == (p->n > (itself ? 256 : 128)), what, tiles[t], "sums go by windows where there are several superblocks");
-    return p->n > 1000 ? 3 : p->n > (t ? 520 : 256) ? 2 : 1;
+    return p->n > 520 ? 4 : p->n > (t ? 520 : 256) ? 2 : 1;
 }
 
 static void check_problem(const problem *p, size_t index)
 {
     static const char *const names[] = { "clip", "infonce", "ntxent", "supcon" };
     char what[96];
-    uint64_t bytes[3];
+    uint64_t bytes[4];
     const size_t count = p->n * p->dim;
     float *x = malloc(4 * count), *y = malloc(4 * count);
     int32_t *labels = malloc(4 * p->n);
@@ -324,7 +325,7 @@ int main(void)
         { CHI_LOSS_CLIP, 257, 33, 0.1f, false, true },   { CHI_LOSS_CLIP, 1600, 40, 0.1f, false, false },  { CHI_LOSS_INFONCE, 131, 17, 0.1f, false, false },
         { CHI_LOSS_INFONCE, 300, 20, 0.02f, true, false }, { CHI_LOSS_NTXENT, 2, 3, 0.5f, false, false },  { CHI_LOSS_NTXENT, 130, 31, 0.1f, false, false },
         { CHI_LOSS_NTXENT, 600, 40, 0.01f, false, true }, { CHI_LOSS_NTXENT, 4200, 16, 0.2f, true, false }, { CHI_LOSS_SUPCON, 1, 4, 0.1f, false, false },
-        { CHI_LOSS_SUPCON, 127, 29, 0.1f, false, false }, { CHI_LOSS_SUPCON, 520, 24, 0.02f, true, false }, { CHI_LOSS_SUPCON, 300, 24, 0.1f, false, true },
+        { CHI_LOSS_SUPCON, 127, 29, 0.1f, false, false }, { CHI_LOSS_SUPCON, 520, 24, 0.02f, true, false }, { CHI_LOSS_SUPCON, 600, 40, 0.1f, false, true },
         { CHI_LOSS_CLIP, 66, 515, 0.1f, false, false },  { CHI_LOSS_SUPCON, 67, 515, 0.2f, false, false },
     };
     const problem *problems = small ? tiny : full;

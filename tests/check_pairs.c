@@ -169,7 +169,7 @@ static void check_differences(const problem *p, const inputs *in, const char *wh
 
 static void check_problem(const problem *p)
 {
-    static const uint64_t budgets[] = { 0, 1, 3u << 20 }; // 1: the least, found by asking
+    static const uint64_t budgets[] = { 0, 1, 2, 3u << 20 }; // 1: the least, found by asking; 2: a few windows of sums more
     char what[96];
     const size_t count = p->n * p->dim;
     inputs in = fill(p);
@@ -179,13 +179,13 @@ static void check_problem(const problem *p)
     check_differences(p, &in, what);
     uint64_t hash = 0;
     for (size_t t = 0; t < tile_count; t++)
-        for (int b = 0; b < (t < 2 ? 3 : 1); b++) {
+        for (int b = 0; b < (t < 2 ? 4 : 1); b++) {
             chi_device *dev = NULL;
             chi_loss_options options = options_of(p);
             bool windows;
             uint64_t bytes = budgets[b];
-            if (bytes == 1) {
-                bytes = test_least_budget(tiles[t], p->n, p->dim, &options, 4 * (4 * p->n + p->m) * p->dim + 6 * 64, &windows);
+            if (bytes == 1 || bytes == 2) {
+                bytes = (bytes - 1) * 24 * p->n + test_least_budget(tiles[t], p->n, p->dim, &options, 4 * (4 * p->n + p->m) * p->dim + 6 * 64, &windows);
                 test_verdict(bytes > 0 || p->n * p->dim < 999, what, tiles[t], "4 KiB are enough");
                 test_verdict(windows || (p->n <= 128 && p->m < 4096) || p->m == 301, what, tiles[t], "sums go by no windows");
             }

@@ -230,6 +230,44 @@ static void check_problem(chi_device *dev, const char *tile, const problem *p)
     free(r.lse);
 }
 
+// Under the least budget, and a few bytes more, sums are joined window by window: to the same bits.
+static void check_windows(const char *tile, chi_metric metric, float scale)
+{
+    enum { N = 701, M = 1403, DIM = 9 };
+    static const uint64_t more[] = { 0, 40, 4 * 4 * N };
+    const chi_similarity_options options = { .metric = metric, .scale = scale, .uses = CHI_SIMILARITY_LOGSUMEXP };
+    float *x = malloc(4 * N * DIM), *y = malloc(4 * M * DIM), whole[N], parts[N];
+    uint64_t least = 0, held = 0;
+    chi_device *dev = NULL;
+    chi_random_unit_rows(1, N, DIM, x);
+    chi_random_unit_rows(2, M, DIM, y);
+    if (chi_device_open(&(chi_device_options){ .tile = tile, .memory_bytes = 4096 }, &dev) == CHI_OK) {
+        chi_device_memory(dev, &held, NULL);
+        test_verdict(chi_similarity_bytes(dev, N, M, DIM, &options, &least) == CHI_OK && least > 4096, "bytes of windows", tile, "4 KiB are enough");
+        chi_device_close(&dev);
+    }
+    for (int b = -1; b < 3; b++) {
+        chi_similarity *sim = NULL;
+        const uint64_t beside = 4 * ((N + M) * DIM + N) + 3 * 64, budget = b < 0 ? 0 : held + least + beside + more[b];
+        if (chi_device_open(&(chi_device_options){ .tile = tile, .memory_bytes = budget }, &dev) != CHI_OK) {
+            test_verdict(false, "windows", tile, chi_error_text());
+            break;
+        }
+        chi_buffer *bx = test_buffer(dev, x, 4 * N * DIM), *by = test_buffer(dev, y, 4 * M * DIM), *out = test_buffer(dev, NULL, sizeof whole);
+        const bool good = chi_similarity_create(dev, N, M, DIM, &options, &sim) == CHI_OK &&
+                          chi_similarity_logsumexp(sim, chi_matrix_view(bx, N, DIM), chi_matrix_view(by, M, DIM), chi_matrix_view(out, N, 1)) == CHI_OK &&
+                          chi_buffer_download(out, 0, b < 0 ? whole : parts, sizeof whole) == CHI_OK;
+        test_verdict(good && (b < 0 || memcmp(whole, parts, sizeof whole) == 0), "windows of logsumexp", tile, good ? "other bits" : chi_error_text());
+        chi_similarity_destroy(&sim);
+        chi_buffer **buffers[] = { &bx, &by, &out };
+        for (int i = 0; i < 3; i++)
+            chi_buffer_destroy(buffers[i]);
+        chi_device_close(&dev);
+    }
+    free(x);
+    free(y);
+}
+
 // A row of NaN and one of infinity stay what they are, and touch no other row.
 static void check_not_finite(chi_device *dev, const char *tile)
 {
@@ -266,7 +304,7 @@ static void check_not_finite(chi_device *dev, const char *tile)
 static void check_lists(chi_device *dev, const char *tile, bool small)
 {
     static const struct { size_t n, m, k, blocks[3]; } shapes[] = {
-        { 5, 300, 64, { 17, 128, 299 } }, { 3, 40, 50, { 1, 39, 0 } }, { 131, 1100, 3, { 257, 1, 0 } }, { 6, 9000, 1024, { 500, 4096, 0 } }, { 1, 5000, 1, { 4999, 0, 0 } },
+        { 5, 300, 64, { 17, 128, 299 } }, { 3, 40, 50, { 1, 39, 0 } }, { 131, 1100, 3, { 257, 1, 0 } }, { 6, 9000, 1024, { 500, 4096, 0 } }, { 1, 5000, 2, { 2500, 4999, 0 } },
     };
     enum { DIM = 3 };
     for (size_t s = 0; s < (small ? 2 : sizeof shapes / sizeof *shapes); s++)
@@ -325,6 +363,10 @@ int main(void)
         check_not_finite(dev, tiles[t]);
         check_lists(dev, tiles[t], small);
         chi_device_close(&dev);
+        if (t < 2 && !small) {
+            check_windows(tiles[t], CHI_METRIC_COSINE, 10.0f);
+            check_windows(tiles[t], CHI_METRIC_SQUARED_EUCLIDEAN, -1.0f);
+        }
     }
     return test_summary();
 }

@@ -21,6 +21,9 @@
 #if !defined(STAGES) || !defined(SUB_GROUPS)
 #error "core/group.h needs STAGES and SUB_GROUPS"
 #endif
+#if STAGES == 2 && SUB_GROUPS
+#error "core/group.h: sub-groups read operands where they lie, in one stage"
+#endif
 #include "common/vendor.h"
 
 #define ITEMS   (WG_M * WG_N)
@@ -129,7 +132,7 @@ inline void give_rows(global const float *from, const run *runs, const uint widt
         const places p = places_at(0);                                                                            \
         for (uint k0 = 0; k0 < (steps); k0 += WG_N) {                                                             \
             const uint here = min((uint)WG_N, (steps) - k0);                                                      \
-            where const float *rows = (a) + (k0 + min(p.x, here - 1)) * (lda), *columns = (b) + k0 * (ldb);       \
+            where const float *rows = (a) + (size_t)(k0 + min(p.x, here - 1)) * (lda), *columns = (b) + (size_t)k0 * (ldb);       \
             float own[MICRO_M];                                                                                   \
             CHI_UNROLL for (int r = 0; r < MICRO_M; r += VEC)                                                     \
                 put_run(*(where const run *)(rows + ROW(p, r)), own + r);                                         \

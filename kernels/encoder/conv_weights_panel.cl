@@ -12,7 +12,6 @@
 #include "common/vendor.h"
 #include "encoder/place.h"
 
-
 // A tile of TILE_M columns (tap · c): side by side in the input, or each from a place of its own.
 #define BESIDE(r, k) patch[sources[k] + (r)]
 #define APART(r, k)  in[(long)sources[k] + step[r]]

@@ -26,7 +26,7 @@ inline bool holds_anywhere(const intv lanes)
 
 // The first `count` values of a row, of columns from `column` on, to its list; returns the value to beat from now on.
 CHI_OUTLINED float rank_row(const float *row, const uint count, const uint column, float worst, global float *list, global int *columns,
-                      const uint k_best)
+                            const uint k_best)
 {
     for (uint v = 0; v < TILE_V; v++)
         if (has_room(worst) || holds_anywhere(vloadv(v, row) > (floatv)(worst)))

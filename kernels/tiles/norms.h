@@ -14,9 +14,9 @@
 #if WG == 1
 #define NORM_ROWS 8
 #define ROW_ITEMS 1
-#define STEP      CHI_OUTLINED
+#define OUTLINED_ON_CPU CHI_OUTLINED
 #else
-#define STEP      inline
+#define OUTLINED_ON_CPU inline
 #define NORM_ROWS 1
 #define ROW_ITEMS 64
 #endif
@@ -49,8 +49,8 @@ inline void finish(const float m, const float f, const float ss, global float *f
 
 // Rows row0 … row0 + NORM_ROWS − 1 below end. unit: 0 no; 1: rows are claimed to be unit; 2: no claim, no change; 3: no
 // change, inverse[i] = Σ x_k².
-STEP void norm_rows(const uint row0, const uint end, const uint dim, const uint unit, global const float *x, const uint stride,
-                      global float *factors, global float *inverse, global uint *faults)
+OUTLINED_ON_CPU void norm_rows(const uint row0, const uint end, const uint dim, const uint unit, global const float *x, const uint stride,
+                               global float *factors, global float *inverse, global uint *faults)
 {
     float f[NORM_ROWS], m[NORM_ROWS], ss[NORM_ROWS];
     global const float *row[NORM_ROWS];

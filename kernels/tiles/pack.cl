@@ -45,8 +45,8 @@ inline void pack_panel(global const float *x, const uint rows, const uint dim, c
             to[(size_t)k * width + r] = r < rows ? x[(size_t)r * stride + k] * factors[2 * r] * factors[2 * r + 1] : 0.0f;
 }
 
-STEP void pack_columns(global const float *x, const uint row0, const uint row_end, const uint n, const uint dim, const uint stride,
-                         const uint panel, global const float *factors, global float *to)
+OUTLINED_ON_CPU void pack_columns(global const float *x, const uint row0, const uint row_end, const uint n, const uint dim, const uint stride,
+                                  const uint panel, global const float *factors, global float *to)
 {
     CHI_ROLLED for (uint row = row0; row < row_end; row++) {
         global const float *from = x + (size_t)row * stride;
@@ -76,8 +76,8 @@ inline void pack_panel(global const float *x, const uint rows, const uint dim, c
     }
 }
 
-STEP void pack_columns(global const float *x, const uint row0, const uint row_end, const uint n, const uint dim, const uint stride,
-                         const uint panel, global const float *factors, global float *to)
+OUTLINED_ON_CPU void pack_columns(global const float *x, const uint row0, const uint row_end, const uint n, const uint dim, const uint stride,
+                                  const uint panel, global const float *factors, global float *to)
 {
     const uint full = (dim + panel - 1) / panel * panel;
     for (uint row = row0; row < row_end; row++)
@@ -89,8 +89,8 @@ STEP void pack_columns(global const float *x, const uint row0, const uint row_en
 }
 #endif
 
-STEP void pack_rows(global const float *x, const uint block, const uint row_end, const uint dim, const uint stride, const uint width,
-                      global const float *factors, global float *to)
+OUTLINED_ON_CPU void pack_rows(global const float *x, const uint block, const uint row_end, const uint dim, const uint stride, const uint width,
+                               global const float *factors, global float *to)
 {
     const uint panels = (BLOCK + width - 1) / width;
     for (uint p = 0; p < panels; p++) {

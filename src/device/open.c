@@ -82,8 +82,8 @@ static chi_status set_up(chi_device *dev, const chi_device_options *o)
         return chi__fail(NULL, CHI_ERR_UNSUPPORTED, "device: the panel core is not used on %s: %s", dev->info.name, no_panel);
     const unsigned lacks = chi__tile_lacks(dev->tile, &dev->info);
     if (lacks)
-        return chi__fail(NULL, CHI_ERR_UNSUPPORTED, "device: tile %s demands sub-groups of %u work-items, which the driver of %s does not offer (cl_intel_required_subgroup_size)",
-                         dev->tile, lacks, dev->info.name);
+        return chi__fail(NULL, CHI_ERR_UNSUPPORTED, "device: tile %s demands sub-groups of %u work-items, which the driver of %s does not offer "
+                         "(cl_intel_required_subgroup_size)", dev->tile, lacks, dev->info.name);
     dev->numerics = o->numerics;
     dev->budget = default_budget(&dev->info);
     chi__fingerprint(&dev->info, dev->fingerprint, sizeof dev->fingerprint);

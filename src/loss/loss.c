@@ -7,7 +7,6 @@
 
 #include "../base/memory.h"
 
-
 // ---- creation ----------------------------------------------------------------------------------------
 static chi_status get_kernels(chi_loss *loss)
 {

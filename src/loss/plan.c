@@ -122,6 +122,7 @@ static chi_status refuse(const chi_loss *loss, const chi__tile *tile, const chi_
 }
 
 _Static_assert((int)CHI__MOST_NEEDS <= (int)CHI_PLAN_MOST_BUFFERS, "a plan names every buffer");
+
 static void describe(chi_loss *loss, const chi__tile *tile, const chi__needs *needs)
 {
     chi_plan *plan = &loss->plan;

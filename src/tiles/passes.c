@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // passes.c: runs the walks over all pairs. Scheme and scratch: plan.c. Kernels: kernels/tiles/statistics_*.cl, gradient_*.cl,
-// exponentials_*.cl, pointwise_*.cl, maxima_*.cl. The coefficients between forward and backward are a row function's
+// exponentials_*.cl, pointwise_*.cl, maxima_*.cl, weights_group.cl, totals.cl, shifts.cl; passes_panel.cl. The coefficients between forward and backward are a row function's
 // (kernels/loss/).
 #include "tiles.h"
 
@@ -52,7 +52,7 @@ static chi_status get_gradient(chi__passes *p)
 {
     char tile[160], defines[400];
     if (chi__passes_program(p))
-        return get_shared(p, "", "tiles_gradient", &p->gradient);
+        return chi__kernel_get(p->dev, p->program.file, "tiles_gradient", p->program.defines, &p->gradient);
     snprintf(defines, sizeof defines, "%s SYMMETRIC=%d SHIFTED=%d WEIGHTS=%d", chi__tile_defines(p->tile, tile),
              p->pairs.symmetric, p->pairs.shifted, p->pairs.weights);
     if (p->weighed) {

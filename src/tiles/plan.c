@@ -210,8 +210,9 @@ double chi__passes_work(const chi__passes *p, size_t *launches)
                                                           : 0;
     const bool once = p->scheme == CHI__SCHEME_WINDOWS || p->scheme == CHI__SCHEME_PANELS; // no walk before the steps
     const size_t windows = p->pairs.pointwise ? chi__div_up(p->pairs.n, p->sums_rows) : chi__div_up(p->row_parts, p->sums_window);
-    const size_t maxima = !p->joined ? 0 : own_columns(p) ? 2 * windows : windows, joins = p->joined && has_scores(p) ? maxima + windows : maxima;
-    *launches = (once ? 0 : windows) + joins + 2 * steps + (p->kept_rows > 0) + (p->pairs.shifted ? 2 + windows + maxima : 0);
+    const size_t each = !p->joined ? 0 : own_columns(p) ? 2 * windows : windows; // joins of one quantity
+    const size_t joins = p->joined && has_scores(p) ? each + windows : each;
+    *launches = (once ? 0 : windows) + joins + 2 * steps + (p->kept_rows > 0) + (p->pairs.shifted ? 2 + windows + each : 0);
     return c.forward * (dim + sums) + (p->pairs.shifted ? c.forward * dim : 0.0) + c.again * (dim + sums) +
            c.gradient * (dim + WEIGHT_WORK);
 }

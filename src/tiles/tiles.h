@@ -120,7 +120,7 @@ typedef struct chi__passes {
     size_t sums_window;               // superblocks of columns whose partial sums are held at once; row_parts: of all
     size_t sums_rows;                 // pointwise: rows whose partial sums are; n: of all
     bool joined;                      // partials of a window join totals: then a row function finds one sum a row
-    chi__tiles_program program;       // of statistics and gradient, where they share one
+    chi__tiles_program program;       // of statistics, gradient and packing, where they share one
     bool weighed;                     // G is written over kept tiles before it is multiplied
     chi_buffer *scalars;              // κ, scale, weight · scale, weight, bias
     chi_buffer *row_sums, *col_sums, *row_scores, *row_shift, *col_shift; // sums: [chi__sum_parts][n or m]

@@ -28,7 +28,8 @@ static const axis group_axes[] = {
     AXIS(WG_N, wg_n, 8, 16),              AXIS(STAGES, stages, 1, 2),           AXIS(SUB_GROUPS, sub_groups, 0, 1),
 };
 enum { PANEL_AXES = sizeof panel_axes / sizeof *panel_axes, GROUP_AXES = sizeof group_axes / sizeof *group_axes };
-enum { PANEL_REGISTERS = 33, GROUP_REGISTERS = 168, MOST_MICRO = 64, LEAST_MICRO = 4, WHOLE_BLOCK = 128, DEEP = 32, SHARED_DEPTH = 16, LANES = 16, SLAB = 32, MOST_SUPERBLOCK = 256, MOST_BINS = 1024 };
+enum { PANEL_REGISTERS = 33, GROUP_REGISTERS = 168, MOST_MICRO = 64, LEAST_MICRO = 4, WHOLE_BLOCK = 128 };
+enum { DEEP = 32, SHARED_DEPTH = 16, LANES = 16, SLAB = 32, MOST_SUPERBLOCK = 256, MOST_BINS = 1024 };
 
 static const axis *axes_of(chi_core core, size_t *count)
 {
