@@ -92,7 +92,7 @@ inline void clear(float acc[MICRO_M][MICRO_N])
 // are taken to registers, number s of them, and given to local memory later; with one they go there at once.
 #define SHARE(most) (STAGES == 2 ? ((most) + ITEMS - 1) / ITEMS : 1)
 #if STAGES == 2
-#define EACH_SHARE(s, t, most, count)                                              \
+#define EACH_SHARE(s, t, most, count)                                         \
     CHI_UNROLL for (uint s = 0, t = item(); s < SHARE(most); s++, t += ITEMS) \
     if (t < (count))
 #define TAKE(s, t, most, count, values, value) EACH_SHARE(s, t, most, count) (values)[s] = (value);
@@ -127,21 +127,21 @@ inline void give_rows(global const float *from, const run *runs, const uint widt
         EACH_ENTRY(r, c) acc[r][c] = fma(SUB_GROUP_READ(own[r], k), column[c], acc[r][c]); \
     }
 // acc += A B over `steps`, a is [k][lda] and b [k][ldb], both global or both local.
-#define MULTIPLY_SHARED(where, a, lda, b, ldb, acc, steps)                                                        \
-    {                                                                                                             \
-        const places p = places_at(0);                                                                            \
-        for (uint k0 = 0; k0 < (steps); k0 += WG_N) {                                                             \
-            const uint here = min((uint)WG_N, (steps) - k0);                                                      \
-            where const float *rows = (a) + (size_t)(k0 + min(p.x, here - 1)) * (lda), *columns = (b) + (size_t)k0 * (ldb);       \
-            float own[MICRO_M];                                                                                   \
-            CHI_UNROLL for (int r = 0; r < MICRO_M; r += VEC)                                                     \
-                put_run(*(where const run *)(rows + ROW(p, r)), own + r);                                         \
-            if (here == WG_N) {                                                                                   \
-                CHI_UNROLL for (uint k = 0; k < WG_N; k++) SHARED_STEP(p, own, k, where, columns + k * (ldb), acc) \
-            } else {                                                                                              \
-                CHI_ROLLED for (uint k = 0; k < here; k++) SHARED_STEP(p, own, k, where, columns + k * (ldb), acc) \
-            }                                                                                                     \
-        }                                                                                                         \
+#define MULTIPLY_SHARED(where, a, lda, b, ldb, acc, steps)                                                                  \
+    {                                                                                                                       \
+        const places p = places_at(0);                                                                                      \
+        for (uint k0 = 0; k0 < (steps); k0 += WG_N) {                                                                       \
+            const uint here = min((uint)WG_N, (steps) - k0);                                                                \
+            where const float *rows = (a) + (size_t)(k0 + min(p.x, here - 1)) * (lda), *columns = (b) + (size_t)k0 * (ldb); \
+            float own[MICRO_M];                                                                                             \
+            CHI_UNROLL for (int r = 0; r < MICRO_M; r += VEC)                                                               \
+                put_run(*(where const run *)(rows + ROW(p, r)), own + r);                                                   \
+            if (here == WG_N) {                                                                                             \
+                CHI_UNROLL for (uint k = 0; k < WG_N; k++) SHARED_STEP(p, own, k, where, columns + k * (ldb), acc)          \
+            } else {                                                                                                        \
+                CHI_ROLLED for (uint k = 0; k < here; k++) SHARED_STEP(p, own, k, where, columns + k * (ldb), acc)          \
+            }                                                                                                               \
+        }                                                                                                                   \
     }
 #else
 inline void multiply_step(const places p, local const float *a, local const float *b, float acc[MICRO_M][MICRO_N])

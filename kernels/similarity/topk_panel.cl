@@ -61,23 +61,23 @@ void similarity_topk(const uint first, const uint n, const uint m, const uint di
         open += has_room(worst[r]);
     }
     for (uint j0 = at.j_first; j0 < at.j_end; j0 += TILE_N) {
-#define RANK_TILE(acc, i0)                                                                                             \
-    METRIC_TILE(acc, i0, ib_end, j0, x_norms, y_norms)                                                                 \
-    intv beats = (intv)(0);                                                                                            \
-    EACH_ENTRY(r, v)                                                                                                   \
-    {                                                                                                                  \
-        acc[r][v] = acc[r][v] * (floatv)(scale);                                                                       \
-        beats |= acc[r][v] > (floatv)(worst[(i0)-ib + r]);                                                             \
-    }                                                                                                                  \
-    if (open || holds_anywhere(beats)) {                                                                               \
-        float tile[TILE_M * TILE_N];                                                                                   \
-        CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                                                    \
-            row_to_array(acc[r], tile + r * TILE_N);                                                                   \
-        CHI_ROLLED for (uint r = 0, i = (i0)-ib; r < TILE_M && ib + i < ib_end; r++, i++) {                                       \
-            const bool room = has_room(worst[i]);                                                                      \
+#define RANK_TILE(acc, i0)                                                                                                                              \
+    METRIC_TILE(acc, i0, ib_end, j0, x_norms, y_norms)                                                                                                  \
+    intv beats = (intv)(0);                                                                                                                             \
+    EACH_ENTRY(r, v)                                                                                                                                    \
+    {                                                                                                                                                   \
+        acc[r][v] = acc[r][v] * (floatv)(scale);                                                                                                        \
+        beats |= acc[r][v] > (floatv)(worst[(i0)-ib + r]);                                                                                              \
+    }                                                                                                                                                   \
+    if (open || holds_anywhere(beats)) {                                                                                                                \
+        float tile[TILE_M * TILE_N];                                                                                                                    \
+        CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                                                                                     \
+            row_to_array(acc[r], tile + r * TILE_N);                                                                                                    \
+        CHI_ROLLED for (uint r = 0, i = (i0)-ib; r < TILE_M && ib + i < ib_end; r++, i++) {                                                             \
+            const bool room = has_room(worst[i]);                                                                                                       \
             worst[i] = rank_row(tile + r * TILE_N, at.j_end - j0, seen + j0, worst[i], lists + (size_t)i * step, columns + (size_t)i * k_best, k_best); \
-            open -= room && !has_room(worst[i]);                                                                       \
-        }                                                                                                              \
+            open -= room && !has_room(worst[i]);                                                                                                        \
+        }                                                                                                                                               \
     }
         BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, RANK_TILE)
     }

@@ -27,11 +27,11 @@ void tiles_exponentials(const uint first, const uint n, const uint m, const uint
     floatv hold[HOLD_SIZE];
     for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
         global float *tile = kept + ((size_t)((ib - i0) / BLOCK) * blocks + (j0 - c0) / BLOCK) * BLOCK * BLOCK + j0 % BLOCK;
-#define KEEP_TILE(acc, row0)                                                                            \
-    MASK_TILE(acc, row0, min(n, ib + BLOCK), j0, n, m, positive)                                                            \
-    CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                                         \
-        if ((row0) + r < ib + BLOCK) {                                                                  \
-            CHI_UNROLL for (int v = 0; v < TILE_V; v++)                                                 \
+#define KEEP_TILE(acc, row0)                                                                                                                                 \
+    MASK_TILE(acc, row0, min(n, ib + BLOCK), j0, n, m, positive)                                                                                             \
+    CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                                                                                              \
+        if ((row0) + r < ib + BLOCK) {                                                                                                                       \
+            CHI_UNROLL for (int v = 0; v < TILE_V; v++)                                                                                                      \
                 STREAM_STORE((SHIFTED ? acc[r][v] : exp_shifted_v(acc[r][v], kappa, shift)), (global floatv *)(tile + ((row0) + r - ib) * BLOCK + v * VEC)); \
         }
         BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, KEEP_TILE)

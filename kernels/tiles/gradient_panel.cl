@@ -149,23 +149,23 @@ inline void ask_for_totals(const sink *to, const uint row, const uint rows, cons
 
 // rows of the output × all features: chains over `steps` terms. LEFT(r, k) is the left operand from `left` on, a register tile's
 // share of g; row k of the right one lies in column panels of `right_rows` rows, from row k0.
-#define CHAINS(LEFT, ld)                                                                                   \
-    for (uint d = 0; d < to->dim; d += TILE_N)                                                           \
-        for (uint r0 = 0; r0 < rows; r0 += TILE_M) {                                                     \
-            global const float *panel = right + ((size_t)(d / TILE_N) * right_rows + k0) * TILE_N;       \
-            const float *left = g + r0 * ld;                                                             \
-            floatv acc[TILE_M][TILE_V];                                                                  \
-            EACH_ENTRY(r, v) acc[r][v] = (floatv)(0.0f);                                                 \
-            ask_for_totals(to, row0 + r0, min((uint)TILE_M, rows - r0), d);                              \
-            if (HALF_V < TILE_V && to->dim - d <= HALF_V * VEC) {                                        \
-                PANEL_MULTIPLY_SOME(acc, LEFT, panel, TILE_N, steps, HALF_V)                             \
-            } else {                                                                                     \
-                PANEL_MULTIPLY(acc, LEFT, panel, TILE_N, steps)                                          \
-            }                                                                                            \
-            floatv done[TILE_M * TILE_V]; /* through memory, so that put_row is compiled once */         \
-            EACH_ENTRY(r, v) done[r * TILE_V + v] = acc[r][v];                                           \
-            CHI_ROLLED for (uint r = 0; r < min((uint)TILE_M, rows - r0); r++)                           \
-                put_row(to, done + r * TILE_V, row0 + r0 + r, d);                                        \
+#define CHAINS(LEFT, ld)                                                                           \
+    for (uint d = 0; d < to->dim; d += TILE_N)                                                     \
+        for (uint r0 = 0; r0 < rows; r0 += TILE_M) {                                               \
+            global const float *panel = right + ((size_t)(d / TILE_N) * right_rows + k0) * TILE_N; \
+            const float *left = g + r0 * ld;                                                       \
+            floatv acc[TILE_M][TILE_V];                                                            \
+            EACH_ENTRY(r, v) acc[r][v] = (floatv)(0.0f);                                           \
+            ask_for_totals(to, row0 + r0, min((uint)TILE_M, rows - r0), d);                        \
+            if (HALF_V < TILE_V && to->dim - d <= HALF_V * VEC) {                                  \
+                PANEL_MULTIPLY_SOME(acc, LEFT, panel, TILE_N, steps, HALF_V)                       \
+            } else {                                                                               \
+                PANEL_MULTIPLY(acc, LEFT, panel, TILE_N, steps)                                    \
+            }                                                                                      \
+            floatv done[TILE_M * TILE_V]; /* through memory, so that put_row is compiled once */   \
+            EACH_ENTRY(r, v) done[r * TILE_V + v] = acc[r][v];                                     \
+            CHI_ROLLED for (uint r = 0; r < min((uint)TILE_M, rows - r0); r++)                     \
+                put_row(to, done + r * TILE_V, row0 + r0 + r, d);                                  \
         }
 #define G_ROWS(r, k)    left[(r)*LD_X + (size_t)(k)]
 #define G_COLUMNS(r, k) left[(size_t)(k)*LD_Y + (r)]

@@ -36,15 +36,15 @@ void tiles_maxima(const uint first, const uint n, const uint m, const uint dim,
         for (uint t = 0; t < PANELS * TILE_M; t++)
             rows[t] = (floatv)(-INFINITY);
         for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
-#define MAX_TILE(acc, i0)                                                                                 \
-    METRIC_TILE(acc, i0, ib_end, j0, x_norms, y_norms)                                                            \
-    MASK_TILE(acc, i0, ib_end, j0, n, m, positive)                                                                \
-    CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                                           \
-        if ((i0) + r < ib_end) {                                                                          \
-            CHI_UNROLL for (int v = 0; v < TILE_V; v++) {                                                 \
-                rows[(i0) + r - ib] = larger(rows[(i0) + r - ib], acc[r][v]);                             \
+#define MAX_TILE(acc, i0)                                                                                                         \
+    METRIC_TILE(acc, i0, ib_end, j0, x_norms, y_norms)                                                                            \
+    MASK_TILE(acc, i0, ib_end, j0, n, m, positive)                                                                                \
+    CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                                                                   \
+        if ((i0) + r < ib_end) {                                                                                                  \
+            CHI_UNROLL for (int v = 0; v < TILE_V; v++) {                                                                         \
+                rows[(i0) + r - ib] = larger(rows[(i0) + r - ib], acc[r][v]);                                                     \
                 columns[(j0 - j_first) / TILE_N * TILE_V + v] = larger(columns[(j0 - j_first) / TILE_N * TILE_V + v], acc[r][v]); \
-            }                                                                                             \
+            }                                                                                                                     \
         }
             BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, MAX_TILE)
         }

@@ -54,26 +54,26 @@ void tiles_pointwise(const uint first, const uint n, const uint m, const uint di
         lanes[t] = slopes[t] = (floatv)(0.0f);
     for (uint j0 = j_first; j0 < j_end; j0 += TILE_N) {
         global float *tile = kept + ((size_t)((ib - i0) / BLOCK) * blocks + j0 / BLOCK) * BLOCK * BLOCK + j0 % BLOCK;
-#define SUM_VECTOR(s, i, v, diagonal)                                                             \
-    {                                                                                             \
-        floatv slope;                                                                             \
+#define SUM_VECTOR(s, i, v, diagonal)                                                                                           \
+    {                                                                                                                           \
+        floatv slope;                                                                                                           \
         lanes[((i)-ib) * LANE_V + v % LANE_V] += pair_values(s, scale, bias, diagonal, (int)(i) - (int)(j0 + v * VEC), &slope); \
-        slopes[((i)-ib) * LANE_V + v % LANE_V] += slope;                                          \
-        if (keep)                                                                                 \
-            STREAM_STORE(slope, (global floatv *)(tile + ((i)-ib) * BLOCK + v * VEC));                                           \
+        slopes[((i)-ib) * LANE_V + v % LANE_V] += slope;                                                                        \
+        if (keep)                                                                                                               \
+            STREAM_STORE(slope, (global floatv *)(tile + ((i)-ib) * BLOCK + v * VEC));                                          \
     }
-#define SUM_ROWS(acc, row0, diagonal)                        \
-    for (int r = 0; r < TILE_M; r++)                         \
-        if ((row0) + r < ib_end) {                           \
-            CHI_UNROLL for (int v = 0; v < TILE_V; v++)      \
+#define SUM_ROWS(acc, row0, diagonal)                          \
+    for (int r = 0; r < TILE_M; r++)                           \
+        if ((row0) + r < ib_end) {                             \
+            CHI_UNROLL for (int v = 0; v < TILE_V; v++)        \
                 SUM_VECTOR(acc[r][v], (row0) + r, v, diagonal) \
         }
-#define SUM_TILE(acc, row0)                                  \
-    MASK_TILE(acc, row0, ib_end, j0, n, m, kept)             \
-    if (clears(row0, j0, 0) >= 0) {                          \
-        CHI_UNROLL SUM_ROWS(acc, row0, true)                 \
-    } else {                                                 \
-        CHI_UNROLL SUM_ROWS(acc, row0, false)                \
+#define SUM_TILE(acc, row0)                      \
+    MASK_TILE(acc, row0, ib_end, j0, n, m, kept) \
+    if (clears(row0, j0, 0) >= 0) {              \
+        CHI_UNROLL SUM_ROWS(acc, row0, true)     \
+    } else {                                     \
+        CHI_UNROLL SUM_ROWS(acc, row0, false)    \
     }
         BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, SUM_TILE)
     }

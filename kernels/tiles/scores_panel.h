@@ -17,20 +17,20 @@
 // All tiles of the block of rows at ib × the column panel at j0. Where a tile's scores are complete, EPILOGUE(acc, i0)
 // runs, i0 its first row below n. `hold` keeps unfinished accumulators when the features are walked in blocks of TILE_K.
 #define LEFT(r, k) left[(size_t)(k) * TILE_M + (r)]
-#define BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, EPILOGUE)                                             \
-    for (uint k0 = 0; k0 < (dim); k0 += TILE_K ? TILE_K : (dim))                                        \
-        for (uint p = 0; p < PANELS && (ib) + p * TILE_M < (n); p++) {                                  \
-            const uint steps = TILE_K ? min((uint)TILE_K, (dim)-k0) : (dim);                            \
+#define BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, EPILOGUE)                                                \
+    for (uint k0 = 0; k0 < (dim); k0 += TILE_K ? TILE_K : (dim))                                           \
+        for (uint p = 0; p < PANELS && (ib) + p * TILE_M < (n); p++) {                                     \
+            const uint steps = TILE_K ? min((uint)TILE_K, (dim)-k0) : (dim);                               \
             global const float *left = (xp) + ((size_t)((ib) / BLOCK * PANELS + p) * (dim) + k0) * TILE_M; \
-            global const float *right = (yp) + (size_t)(j0) * (dim) + (size_t)k0 * TILE_N;              \
-            floatv acc[TILE_M][TILE_V];                                                                 \
-            EACH_ENTRY(r, v) acc[r][v] = k0 ? hold[HOLD(p, r, v)] : (floatv)(0.0f);                     \
-            PANEL_MULTIPLY(acc, LEFT, right, TILE_N, steps)                                             \
-            if (k0 + steps < (dim)) {                                                                   \
-                EACH_ENTRY(r, v) hold[HOLD(p, r, v)] = acc[r][v];                                       \
-            } else {                                                                                    \
-                EPILOGUE(acc, (ib) + p * TILE_M)                                                        \
-            }                                                                                           \
+            global const float *right = (yp) + (size_t)(j0) * (dim) + (size_t)k0 * TILE_N;                 \
+            floatv acc[TILE_M][TILE_V];                                                                    \
+            EACH_ENTRY(r, v) acc[r][v] = k0 ? hold[HOLD(p, r, v)] : (floatv)(0.0f);                        \
+            PANEL_MULTIPLY(acc, LEFT, right, TILE_N, steps)                                                \
+            if (k0 + steps < (dim)) {                                                                      \
+                EACH_ENTRY(r, v) hold[HOLD(p, r, v)] = acc[r][v];                                          \
+            } else {                                                                                       \
+                EPILOGUE(acc, (ib) + p * TILE_M)                                                           \
+            }                                                                                              \
         }
 
 // Products of row i to what METRIC says.
@@ -45,9 +45,9 @@ inline void apply_metric(floatv *row, const uint i, const uint j0, global const 
             row[v] = -row[v];
     }
 }
-#define METRIC_TILE(acc, i0, row_end, j0, x_norms, y_norms)                   \
-    if (METRIC) {                                                             \
-        CHI_UNROLL for (int r = 0; r < TILE_M; r++)                           \
+#define METRIC_TILE(acc, i0, row_end, j0, x_norms, y_norms)                         \
+    if (METRIC) {                                                                   \
+        CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                 \
             apply_metric(acc[r], min((i0) + r, (row_end)-1), j0, x_norms, y_norms); \
     }
 
@@ -89,13 +89,13 @@ inline bool needs_mask(const uint i0, const uint j0, const uint n, const uint m)
 }
 
 // Few tiles need it: they go through memory, so that mask_row is compiled once.
-#define MASK_TILE(acc, i0, row_end, j0, n, m, positive)                           \
-    if (needs_mask(i0, j0, n, m)) {                                               \
-        float tile[TILE_M * TILE_N];                                              \
-        CHI_UNROLL for (int r = 0; r < TILE_M; r++)                               \
-            row_to_array(acc[r], tile + r * TILE_N);                              \
-        CHI_ROLLED for (uint r = 0; r < TILE_M; r++)                              \
-            mask_row(tile + r * TILE_N, (i0) + r, row_end, j0, n, m, positive);   \
-        CHI_UNROLL for (int r = 0; r < TILE_M; r++)                               \
-            row_from_array(acc[r], tile + r * TILE_N);                            \
+#define MASK_TILE(acc, i0, row_end, j0, n, m, positive)                         \
+    if (needs_mask(i0, j0, n, m)) {                                             \
+        float tile[TILE_M * TILE_N];                                            \
+        CHI_UNROLL for (int r = 0; r < TILE_M; r++)                             \
+            row_to_array(acc[r], tile + r * TILE_N);                            \
+        CHI_ROLLED for (uint r = 0; r < TILE_M; r++)                            \
+            mask_row(tile + r * TILE_N, (i0) + r, row_end, j0, n, m, positive); \
+        CHI_UNROLL for (int r = 0; r < TILE_M; r++)                             \
+            row_from_array(acc[r], tile + r * TILE_N);                          \
     }

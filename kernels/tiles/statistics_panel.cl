@@ -75,36 +75,36 @@ CHI_OUTLINED void sum_block(const walk *of, const uint ib, const uint ib_end, co
         floatv *columns_plus = col_plus + PLUS_AT((j0 - j_first) / TILE_N * 16 * TILE_V);
         global float *tile = w.kept + kept_at(ib, j0 - w.kept_columns, w.blocks, superblock(w.n)) + j0 % BLOCK;
         // One vector of scores of row i: its exponentials join both sums.
-#define SUM_VECTOR(s, i, v)                                                                             \
-    {                                                                                                   \
-        floatv by_row, by_col;                                                                          \
-        if (SHIFTED) {                                                                                  \
-            floatv whole, part;                                                                         \
-            exp_split_v(s, w.kappa, &whole, &part);                                                     \
-            by_row = scale_by_power_v(part, whole - (floatv)(w.row_shift[i]));                          \
-            by_col = COLUMNS ? scale_by_power_v(part, whole - vloadv(v, w.col_shift + j0)) : by_row;    \
-        } else {                                                                                        \
-            by_row = by_col = exp_shifted_v(s, w.kappa, w.shift);                                       \
-        }                                                                                               \
-        if (keep)                                                                                       \
-            STREAM_STORE(SHIFTED ? s : by_row, (global floatv *)(tile + ((i)-ib) * BLOCK + v * VEC));   \
-        row_lanes[((i)-ib) * LANE_V + v % LANE_V] += by_row;                                            \
-        if (COLUMNS)                                                                                    \
-            columns[((i)&15) * TILE_V + v] += by_col;                                                   \
-        if (POSITIVES == 2) {                                                                           \
+#define SUM_VECTOR(s, i, v)                                                                                       \
+    {                                                                                                             \
+        floatv by_row, by_col;                                                                                    \
+        if (SHIFTED) {                                                                                            \
+            floatv whole, part;                                                                                   \
+            exp_split_v(s, w.kappa, &whole, &part);                                                               \
+            by_row = scale_by_power_v(part, whole - (floatv)(w.row_shift[i]));                                    \
+            by_col = COLUMNS ? scale_by_power_v(part, whole - vloadv(v, w.col_shift + j0)) : by_row;              \
+        } else {                                                                                                  \
+            by_row = by_col = exp_shifted_v(s, w.kappa, w.shift);                                                 \
+        }                                                                                                         \
+        if (keep)                                                                                                 \
+            STREAM_STORE(SHIFTED ? s : by_row, (global floatv *)(tile + ((i)-ib) * BLOCK + v * VEC));             \
+        row_lanes[((i)-ib) * LANE_V + v % LANE_V] += by_row;                                                      \
+        if (COLUMNS)                                                                                              \
+            columns[((i)&15) * TILE_V + v] += by_col;                                                             \
+        if (POSITIVES == 2) {                                                                                     \
             const intv same = (vload_intv(v, w.labels + j0) == (intv)(w.labels[i])) & (s != (floatv)(-INFINITY)); \
-            const floatv plus = select((floatv)(0.0f), s, same);                                        \
-            row_plus[PLUS_AT(((i)-ib) * LANE_V + v % LANE_V)] += plus;                                  \
-            columns_plus[PLUS_AT(((i)&15) * TILE_V + v)] += plus;                                       \
-        }                                                                                               \
+            const floatv plus = select((floatv)(0.0f), s, same);                                                  \
+            row_plus[PLUS_AT(((i)-ib) * LANE_V + v % LANE_V)] += plus;                                            \
+            columns_plus[PLUS_AT(((i)&15) * TILE_V + v)] += plus;                                                 \
+        }                                                                                                         \
     }
-#define SUM_TILE(acc, i0)                                       \
-    METRIC_TILE(acc, i0, ib_end, j0, w.x_norms, w.y_norms)      \
-    MASK_TILE(acc, i0, ib_end, j0, w.n, w.m, w.positive)        \
-    CHI_UNROLL for (int r = 0; r < TILE_M; r++)                 \
-        if ((i0) + r < ib_end) {                                \
-            CHI_UNROLL for (int v = 0; v < TILE_V; v++)         \
-                SUM_VECTOR(acc[r][v], (i0) + r, v)              \
+#define SUM_TILE(acc, i0)                                  \
+    METRIC_TILE(acc, i0, ib_end, j0, w.x_norms, w.y_norms) \
+    MASK_TILE(acc, i0, ib_end, j0, w.n, w.m, w.positive)   \
+    CHI_UNROLL for (int r = 0; r < TILE_M; r++)            \
+        if ((i0) + r < ib_end) {                           \
+            CHI_UNROLL for (int v = 0; v < TILE_V; v++)    \
+                SUM_VECTOR(acc[r][v], (i0) + r, v)         \
         }
         BLOCK_TILES(w.xp, w.yp, w.n, w.dim, ib, j0, hold, SUM_TILE)
     }
