@@ -296,6 +296,8 @@ static void check_others(void)
             continue;
         }
         for (size_t c = 0; c < CASES; c++) {
+            if (t >= 2 && c + 1 < CASES && c != t % (CASES - 1))
+                continue; // check_similarity.c has every tile and metric beside the rules
             const uint64_t hash = c + 1 == CASES ? network_hash(dev)
                                                  : similarity_hash(dev, metrics[c].metric, metrics[c].scale, small ? 5 : 131, small ? 19 : 307, small ? 3 : 37);
             test_verdict(hash != 0 && (t == 0 || hash == first[c]), c + 1 == CASES ? "weights after 20 steps" : "similarity", tile, "other bits than the first tile");
