@@ -136,8 +136,8 @@ static void check_rules(const problem *p, const float *x, const float *y, const 
 }
 
 // Budgets of a problem: as much as it likes; where there are several superblocks, the least, whose sums go by windows of one;
-// for larger ones, windows of a few, then some superblocks of kept tiles. The first tile sees them all, the second (of the other core) most, each of the others
-// every second problem, or fourth on the group core: compiling is what takes time.
+// for larger ones, windows of a few, then some superblocks of kept tiles. The first tile sees them all, the second (of the
+// other core) most, each of the others every second problem, or fourth on the group core: compiling is what takes time.
 static size_t budgets_of(const problem *p, size_t t, size_t index, const char *what, uint64_t bytes[4])
 {
     const chi_loss_options options = options_of(p);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../src/tune/tune.h"
+#include "harness/budget.h"
 
 enum { N = 1600, DIM = 16, SIDE = 28 };
 static const char *tile;
@@ -19,30 +20,17 @@ static chi_status open_device(uint64_t bytes, chi_device **dev)
     return chi_device_open(&(chi_device_options){ .core = CHI_CORE_GROUP, .tile = tile, .memory_bytes = bytes }, dev);
 }
 
-// What a loss needs at least: no tile kept, sums by windows.
-static chi_status least_bytes(const chi_loss_options *options, uint64_t *bytes)
-{
-    chi_device *dev = NULL;
-    chi_plan plan;
-    CHI_TRY(open_device(4096, &dev));
-    const chi_status st = chi_plan_loss(dev, N, DIM, options, &plan);
-    chi_device_close(&dev);
-    *bytes = plan.scratch_bytes + 4096;
-    return st == CHI_ERR_DEVICE_MEMORY ? CHI_OK : CHI_ERR_INTERNAL;
-}
-
 // Tiles kept, some of them, none: one temperature with a shift for all rows, one with a shift a row.
 static chi_status record_losses(chi_loss_kind kind)
 {
-    static const struct { uint64_t bytes; bool learnt; } ways[] = { { 0, false }, { 3500000, false }, { 6 << 20, true }, { 1, true } }; // 1: the least
+    static const struct { uint64_t bytes; bool learnt; } ways[] = { { 0, false }, { 3500000, false }, { 6 << 20, true }, { 1, true } }; // 1: the least, sums by windows
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         chi_device *dev = NULL;
         chi_loss *loss = NULL;
         const chi_loss_options options = { .kind = kind, .temperature = 0.1f, .learnt_temperature = ways[i].learnt, .queue_rows = kind == CHI_LOSS_MOCO ? N : 0 };
-        uint64_t bytes = ways[i].bytes;
-        chi_status st = bytes == 1 ? least_bytes(&options, &bytes) : CHI_OK;
-        if (st == CHI_OK)
-            st = open_device(bytes, &dev);
+        bool windows = true;
+        const uint64_t bytes = ways[i].bytes == 1 ? test_least_budget(tile, N, DIM, &options, 0, &windows) : ways[i].bytes;
+        chi_status st = windows ? open_device(bytes, &dev) : CHI_ERR_INTERNAL;
         if (st == CHI_OK)
             st = chi_loss_create(dev, N, DIM, &options, &loss);
         chi_loss_destroy(&loss);

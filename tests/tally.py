@@ -135,7 +135,7 @@ def main():
     if intel["OCL_ICD_VENDORS"]:
         add_all([(test, "intel", intel) for test in tests if test["name"] in INTEL_TESTS])
         add_all([(test, "avx2", {**intel, **AVX2, "CHIARO_SMALL": "1"}) for test in tests if test["name"] in OCLGRIND_TESTS])
-    if not intel["OCL_ICD_VENDORS"]:
+    else:
         add((0, 0, len(INTEL_TESTS)))
         print("intel     the runtime could not be had: skipped")
     if not os.path.exists(OCLGRIND):
@@ -152,7 +152,7 @@ def main():
     rusticl = {"OCL_ICD_VENDORS": RUSTICL, "RUSTICL_ENABLE": "llvmpipe", "CHIARO_SMALL": "1"}
     if has_library(RUSTICL):
         add_all([(test, "rusticl", rusticl, 300) for test in tests if test["name"] in RUSTICL_TESTS])  # drivers hang
-    if not has_library(RUSTICL):
+    else:
         add((0, 0, len(RUSTICL_TESTS)))
         print("rusticl   is not installed: skipped")
     # Other drivers may load libraries in ways that the sanitizer's runtime ends the process for (Intel's GPU driver does).

@@ -12,14 +12,6 @@
 
 constant int lane_index[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 
-inline float row_total(const floatv *lanes)
-{
-    float q[16];
-    CHI_UNROLL for (int v = 0; v < LANE_V; v++)
-        vstorev(lanes[v], v, q);
-    return lane_tree(vload16(0, q));
-}
-
 // Value of one vector of scores; its slopes to *slope. at: number of the vector's entry on the diagonal, where the tile meets it.
 inline floatv pair_values(const floatv s, const float scale, const float bias, const bool on_diagonal, const int at, floatv *slope)
 {

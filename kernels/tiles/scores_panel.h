@@ -33,6 +33,15 @@
             }                                                                                              \
         }
 
+// Sum of the lanes of one row.
+inline float row_total(const floatv *lanes)
+{
+    float q[16];
+    CHI_UNROLL for (int v = 0; v < LANE_V; v++)
+        vstorev(lanes[v], v, q);
+    return lane_tree(vload16(0, q));
+}
+
 // Products of row i to what METRIC says.
 inline void apply_metric(floatv *row, const uint i, const uint j0, global const float *x_norms, global const float *y_norms)
 {

@@ -28,14 +28,6 @@
 #define PLUS_SIZE(x) (POSITIVES == 2 ? (x) : 1) // sums over positives exist only for labels
 #define PLUS_AT(x)   (POSITIVES == 2 ? (x) : 0)
 
-inline float row_total(const floatv *lanes)
-{
-    float q[16];
-    CHI_UNROLL for (int v = 0; v < LANE_V; v++)
-        vstorev(lanes[v], v, q);
-    return lane_tree(vload16(0, q));
-}
-
 // Sums of one column panel: 16 lanes of TILE_V vectors each.
 CHI_OUTLINED void column_totals(floatv *lanes, global float *to, const uint columns)
 {

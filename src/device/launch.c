@@ -97,9 +97,8 @@ static size_t groups_per_launch(const chi_device *dev, size_t groups, double flo
     const double fit = limit_s * rate(&dev->info) * (double)groups / (flop > 1 ? flop : 1);
     if (fit >= (double)groups)
         return groups;
-    const size_t units = dev->info.units, most = fit > (double)units ? (size_t)fit : units;
-    const size_t even = chi__round_up(chi__div_up(groups, chi__div_up(groups, most)), units);
-    return even <= most ? even : most - most % units;
+    const size_t units = dev->info.units, most = fit > (double)units ? (size_t)fit - (size_t)fit % units : units;
+    return chi__round_up(chi__div_up(groups, chi__div_up(groups, most)), units); // launches of one size
 }
 
 chi_status chi__run_groups(chi_device *dev, const chi__launch *launch, size_t groups, double flop)

@@ -98,11 +98,6 @@ static void list(chi_loss *loss, const chi__tile *tile, chi__room room, chi__nee
     chi__need(needs, "", "value", 4, true, &loss->value);
 }
 
-static bool fits(const chi_loss *loss, const chi__needs *needs)
-{
-    return chi__needs_bytes(needs) <= chi__memory_left(loss->dev) && chi__needs_largest(needs) <= chi__max_alloc(loss->dev);
-}
-
 static chi_status refuse(const chi_loss *loss, const chi__tile *tile, const chi__needs *needs)
 {
     size_t low = 0, high = loss->n;
@@ -111,7 +106,7 @@ static chi_status refuse(const chi_loss *loss, const chi__tile *tile, const chi_
         chi__needs needed;
         other.n = low + (high - low) / 2;
         list(&other, tile, (chi__room){ 0, 0 }, &needed);
-        *(fits(&other, &needed) ? &low : &high) = other.n;
+        *(chi__needs_fit(loss->dev, &needed) ? &low : &high) = other.n;
     }
     char need[24], have[24], most[24], piece[24];
     return chi__fail(loss->dev, CHI_ERR_DEVICE_MEMORY, "%s: n = %zu, dim = %zu needs %s of scratch beside its inputs, %s in one piece; %s are left, %s "
@@ -147,19 +142,18 @@ chi_status chi__loss_plan(chi_loss *loss, chi__needs *needs)
     CHI_TRY(chi__core_tile(loss->dev, loss->options.no_gradient ? CHI__FAMILY_LOGSUMEXP : CHI__FAMILY_LOSS, loss->dim, &tile));
     chi__room room = { 0, 0 };
     list(loss, tile, room, needs);
-    if (!fits(loss, needs)) {
+    if (!chi__needs_fit(loss->dev, needs)) {
         describe(loss, tile, needs);
         return refuse(loss, tile, needs);
     }
-    const uint64_t left = chi__memory_left(loss->dev);
-    room.sums = left - chi__needs_bytes(needs) < CHI__SUMS_BYTES ? left - chi__needs_bytes(needs) : CHI__SUMS_BYTES;
-    for (list(loss, tile, room, needs); !fits(loss, needs); list(loss, tile, room, needs))
+    room.sums = chi__room_for_sums(loss->dev, needs);
+    for (list(loss, tile, room, needs); !chi__needs_fit(loss->dev, needs); list(loss, tile, room, needs))
         room.sums /= 2; // more than one piece may hold
-    room.kept = left - chi__needs_bytes(needs);
+    room.kept = chi__memory_left(loss->dev) - chi__needs_bytes(needs);
     const uint64_t all = (loss->passes.pairs.symmetric ? 2ull : 4ull) * chi__padded(loss->n) * chi__padded(loss->passes.pairs.m);
     if (loss->passes.scheme == CHI__SCHEME_KEPT && all > MOST_KEPT_BYTES && !chi__budget_is_asked(loss->dev))
         room.kept = 0;
-    for (list(loss, tile, room, needs); !fits(loss, needs); list(loss, tile, room, needs))
+    for (list(loss, tile, room, needs); !chi__needs_fit(loss->dev, needs); list(loss, tile, room, needs))
         room.kept /= 2;
     describe(loss, tile, needs);
     return CHI_OK;

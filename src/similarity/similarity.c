@@ -82,20 +82,14 @@ static void list(chi_similarity *sim, uint64_t sums_bytes, chi__needs *needs)
         chi__similarity_topk_plan(sim, needs);
 }
 
-static bool fits(const chi_similarity *sim, const chi__needs *needs)
-{
-    return chi__needs_bytes(needs) <= chi__memory_left(sim->dev) && chi__needs_largest(needs) <= chi__max_alloc(sim->dev);
-}
-
 // The least, and what is left and well spent beyond it: buffers are counted in steps, so a little less may be what fits.
 static void list_for_budget(chi_similarity *sim, chi__needs *needs)
 {
     list(sim, 0, needs);
-    if (!fits(sim, needs))
+    if (!chi__needs_fit(sim->dev, needs))
         return;
-    const uint64_t beyond = chi__memory_left(sim->dev) - chi__needs_bytes(needs);
-    uint64_t room = beyond < CHI__SUMS_BYTES ? beyond : CHI__SUMS_BYTES;
-    for (list(sim, room, needs); room && !fits(sim, needs); list(sim, room, needs))
+    uint64_t room = chi__room_for_sums(sim->dev, needs);
+    for (list(sim, room, needs); !chi__needs_fit(sim->dev, needs); list(sim, room, needs))
         room /= 2;
 }
 

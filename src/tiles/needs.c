@@ -32,6 +32,11 @@ uint64_t chi__needs_largest(const chi__needs *needs)
     return most;
 }
 
+bool chi__needs_fit(chi_device *dev, const chi__needs *needs)
+{
+    return chi__needs_bytes(needs) <= chi__memory_left(dev) && chi__needs_largest(needs) <= chi__max_alloc(dev);
+}
+
 chi_status chi__needs_create(chi_device *dev, const chi__needs *needs)
 {
     chi_status st = CHI_OK;

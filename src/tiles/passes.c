@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // passes.c: runs the walks over all pairs. Scheme and scratch: plan.c. Kernels: kernels/tiles/statistics_*.cl, gradient_*.cl,
-// exponentials_*.cl, pointwise_*.cl, maxima_*.cl, weights_group.cl, totals.cl, shifts.cl; passes_panel.cl. The coefficients between forward and backward are a row function's
-// (kernels/loss/).
+// exponentials_*.cl, pointwise_*.cl, maxima_*.cl, weights_group.cl, totals.cl, shifts.cl; passes_panel.cl. The coefficients
+// between forward and backward are a row function's (kernels/loss/).
 #include "tiles.h"
 
 #include <stdio.h>
@@ -24,7 +24,6 @@ static void write_defines(const chi__passes *p, const char *more, char *to, size
 static void choose_program(chi__passes *p)
 {
     char more[64];
-    p->program.file[0] = '\0';
     if (p->tile->core != CHI_CORE_PANEL || !p->pairs.gradient)
         return;
     strcpy(p->program.file, "tiles/passes_panel.cl");
@@ -120,11 +119,6 @@ static const chi_buffer *column_coefficients(const chi__passes *p) { return p->p
 // ---- partial sums of a window, and their totals: kernels/tiles/pairs.h, totals.cl
 static const chi_buffer *partials(const chi_buffer *window, const chi_buffer *sums) { return window ? window : sums; }
 static size_t last_of(size_t w0, size_t step, size_t parts) { return step < parts - w0 ? w0 + step : parts; }
-static size_t columns_before(const chi__passes *p, size_t w)
-{
-    const size_t columns = w * chi__superblock(p->pairs.m);
-    return columns < p->pairs.m ? columns : p->pairs.m;
-}
 // Where columns' partials start among the rows', where y is x.
 static size_t columns_at(const chi__passes *p) { return p->joined && p->pairs.symmetric ? p->sums_window * p->pairs.n : 0; }
 
@@ -142,7 +136,7 @@ static chi_status join(chi__passes *p, chi__kernel *kernel, chain c, const chi_b
 // Partials of superblocks w0 … w1 − 1 of columns to the totals. Columns have all their rows at once.
 static chi_status join_window(chi__passes *p, chi__kernel *kernel, size_t w0, size_t w1)
 {
-    const size_t first = columns_before(p, w0), end = columns_before(p, w1);
+    const size_t first = chi__terms_before(p->pairs.m, w0), end = chi__terms_before(p->pairs.m, w1);
     const chain rows = { p->pairs.symmetric ? end : p->pairs.n, p->pairs.n, w0, w1, 0 }, columns = { end - first, end - first, 0, p->col_parts, first };
     if (!p->joined)
         return CHI_OK;
@@ -175,7 +169,7 @@ static chi_status find_shifts(chi__passes *p, const chi__operand *x, const chi__
         CHI_TRY(join_window(p, p->largest, w0, w1));
     }
     CHI_TRY(run_shifts(p, pairs->n, chi__sum_parts(p), p->row_sums, p->row_shift));
-    return p->col_shift ? run_shifts(p, pairs->m, p->joined ? 1 : p->col_parts, p->col_sums, p->col_shift) : CHI_OK;
+    return p->col_shift ? run_shifts(p, pairs->m, chi__column_parts(p), p->col_sums, p->col_shift) : CHI_OK;
 }
 
 // Superblocks w0 … w1 − 1 of columns, of the window of partials from p0; tiles of rows below `kept_rows` to `kept`, which has
@@ -184,7 +178,7 @@ typedef struct columns { size_t w0, w1, p0, k0, k1; } columns;
 static chi_status run_statistics(chi__passes *p, const chi__operand *x, const chi__operand *y, columns c, size_t kept_rows, const chi_buffer *kept)
 {
     const chi__pairs *pairs = &p->pairs;
-    const size_t groups = pair_groups(p, c.w0, c.w1), blocks = chi__div_up(columns_before(p, c.k1) - columns_before(p, c.k0), p->tile->block);
+    const size_t groups = pair_groups(p, c.w0, c.w1), blocks = chi__div_up(chi__terms_before(p->pairs.m, c.k1) - chi__terms_before(p->pairs.m, c.k0), p->tile->block);
     return chi__run_groups(p->dev, &(chi__launch){
         .kernel = p->statistics, .local = { p->tile->wg_n, p->tile->wg_m },
         .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), I32(pairs->shift), U32(kept_rows), U32(c.w0), U32(c.w1),
@@ -211,8 +205,8 @@ chi_status chi__passes_forward(chi__passes *p, const chi__operand *x, const chi_
 static chi_status run_weights(chi__passes *p, size_t s0, size_t end, size_t w0, size_t w1, int partner, const chi_buffer *tiles)
 {
     const chi__pairs *pairs = &p->pairs;
-    const size_t sb = chi__superblock(pairs->m), last = w1 * sb < pairs->m ? w1 * sb : pairs->m, block = p->tile->block;
-    const size_t groups = chi__div_up(end - s0 * chi__superblock(pairs->n), block) * chi__div_up(last - w0 * sb, block);
+    const size_t block = p->tile->block, rows = end - chi__terms_before(pairs->n, s0);
+    const size_t groups = chi__div_up(rows, block) * chi__div_up(chi__terms_before(pairs->m, w1) - chi__terms_before(pairs->m, w0), block);
     return chi__run_groups(p->dev, &(chi__launch){
         .kernel = p->weigh, .local = { p->tile->wg_n, p->tile->wg_m },
         .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(s0), U32(w0), U32(w1), I32(partner), BUF(p->scalars), BUF(tiles),
@@ -227,7 +221,7 @@ static chi_status run_gradient(chi__passes *p, const chi__walk *walk, size_t s0,
                                size_t group_rows, const chi_buffer *tiles)
 {
     const chi__pairs *pairs = &p->pairs;
-    const size_t sb = chi__superblock(pairs->n), first = s0 * sb, end = s1 * sb < pairs->n ? s1 * sb : pairs->n;
+    const size_t first = chi__terms_before(pairs->n, s0), end = chi__terms_before(pairs->n, s1);
     const bool group = p->tile->core == CHI_CORE_GROUP; // a group has one tile of rows and of features
     const size_t x_rows = group ? p->tile->tile_m : group_rows, y_rows = group ? p->tile->tile_m : p->tile->block;
     const size_t across = group ? chi__div_up(pairs->dim, p->tile->tile_n) : 1;
@@ -253,11 +247,11 @@ static chi_status run_gradient(chi__passes *p, const chi__walk *walk, size_t s0,
 static chi_status run_kept(chi__passes *p, const chi__walk *walk)
 {
     const chi__pairs *pairs = &p->pairs;
-    const size_t sb = chi__superblock(pairs->n), parts = p->col_parts, kept = chi__div_up(p->kept_rows, sb);
+    const size_t parts = p->col_parts, kept = chi__div_up(p->kept_rows, chi__superblock(pairs->n));
     if (kept)
         CHI_TRY(run_gradient(p, walk, 0, kept, 0, p->row_parts, p->tile->block, p->kept));
     for (size_t s = kept; s < parts; s++) {
-        const size_t first = s * sb, rows = pairs->n - first < sb ? pairs->n - first : sb, w0 = pairs->symmetric ? s : 0;
+        const size_t first = chi__terms_before(pairs->n, s), rows = chi__terms_before(pairs->n, s + 1) - first, w0 = pairs->symmetric ? s : 0;
         CHI_TRY(chi__run_groups(p->dev, &(chi__launch){
             .kernel = p->exponentials, .local = { p->tile->wg_n, p->tile->wg_m },
             .args = { U32(0), U32(pairs->n), U32(pairs->m), U32(pairs->dim), I32(pairs->shift), U32(first), U32(w0),

@@ -23,31 +23,36 @@ static uint64_t first_bytes(const chi__passes *p, size_t rows)
     return kept_bytes(p->tile, rows, p->pairs.m) - 4 * missing * block * block;
 }
 
-// Most superblocks of `sb` out of `size` whose tiles, `each` bytes a superblock, fit `room`; at least one.
-static size_t superblocks_in(size_t size, size_t sb, uint64_t each, uint64_t room)
+// Rows (or columns) of as many superblocks of `size` as fit `room`, at `each` bytes; of at least one.
+static size_t superblocks_in(size_t size, uint64_t each, uint64_t room)
 {
-    const uint64_t fit = room / each, all = chi__div_up(size, sb);
-    const size_t count = (size_t)(fit < 1 ? 1 : fit < all ? fit : all);
-    return count * sb < size ? count * sb : size;
+    const uint64_t fit = room / each, all = chi__div_up(size, chi__superblock(size));
+    return chi__terms_before(size, (size_t)(fit < 1 ? 1 : fit < all ? fit : all));
+}
+
+uint64_t chi__room_for_sums(chi_device *dev, const chi__needs *needs)
+{
+    const uint64_t beyond = chi__memory_left(dev) - chi__needs_bytes(needs);
+    return beyond < CHI__SUMS_BYTES ? beyond : CHI__SUMS_BYTES;
 }
 
 static void choose_scheme(chi__passes *p, uint64_t keep_bytes)
 {
     const chi__pairs *pairs = &p->pairs;
-    const size_t n = pairs->n, m = pairs->m, sb_n = chi__superblock(n), sb_m = chi__superblock(m);
-    const uint64_t least_row = kept_bytes(p->tile, n < sb_n ? n : sb_n, m), least_column = kept_bytes(p->tile, n, m < sb_m ? m : sb_m);
+    const size_t n = pairs->n, m = pairs->m, sb_n = chi__superblock(n), least_rows = chi__terms_before(n, 1);
+    const uint64_t least_row = kept_bytes(p->tile, least_rows, m), least_column = kept_bytes(p->tile, n, chi__terms_before(m, 1));
     if (!pairs->gradient)
         return;
     if (pairs->constant) {
         const uint64_t room = least_column + keep_bytes;
         p->scheme = CHI__SCHEME_WINDOWS;
-        p->window = superblocks_in(m, sb_m, least_column, room < STREAM_BYTES ? room : STREAM_BYTES);
+        p->window = superblocks_in(m, least_column, room < STREAM_BYTES ? room : STREAM_BYTES);
         return;
     }
     if (pairs->pointwise) {
         const uint64_t room = least_row + keep_bytes;
         p->scheme = CHI__SCHEME_PANELS;
-        p->panel_rows = superblocks_in(n, sb_n, least_row, room < STREAM_BYTES ? room : STREAM_BYTES);
+        p->panel_rows = superblocks_in(n, least_row, room < STREAM_BYTES ? room : STREAM_BYTES);
         return;
     }
     p->scheme = CHI__SCHEME_KEPT;
@@ -55,7 +60,7 @@ static void choose_scheme(chi__passes *p, uint64_t keep_bytes)
         p->kept_rows = n;
         return;
     }
-    p->panel_rows = n < sb_n ? n : sb_n;
+    p->panel_rows = least_rows;
     p->kept_rows = (size_t)(keep_bytes / least_row) * sb_n;
     p->kept_rows = p->kept_rows > n ? n : p->kept_rows;
     while (p->kept_rows + sb_n < n && first_bytes(p, p->kept_rows + sb_n) <= keep_bytes) // later rows may be shorter
@@ -78,8 +83,7 @@ static bool has_scores(const chi__passes *p) { return p->pairs.positives == CHI_
 static uint64_t row_partials(size_t rows, size_t w) { return 4ull * w * rows; }
 static uint64_t column_partials(const chi__passes *p, size_t w)
 {
-    const size_t columns = w * chi__superblock(p->pairs.m);
-    return p->pairs.columns ? 4ull * p->col_parts * (columns < p->pairs.m ? columns : p->pairs.m) : 0;
+    return p->pairs.columns ? 4ull * p->col_parts * chi__terms_before(p->pairs.m, w) : 0;
 }
 
 // Partial sums of everything where they are small, else of a window (pointwise: of a panel of rows) that joins the totals:
@@ -93,11 +97,11 @@ static void choose_sums(chi__passes *p, uint64_t room)
     p->sums_window = p->row_parts;
     p->sums_rows = n;
     if (pairs->pointwise) {
-        const size_t least = p->panel_rows ? p->panel_rows : n < sb ? n : sb;
+        const size_t least = p->panel_rows ? p->panel_rows : chi__terms_before(n, 1);
         const uint64_t bytes = kinds * row_partials(least, p->row_parts);
         p->joined = all > bytes + room;
         if (p->joined)
-            p->sums_rows = p->panel_rows ? p->panel_rows : superblocks_in(n, sb, kinds * row_partials(sb, p->row_parts), bytes + room);
+            p->sums_rows = p->panel_rows ? p->panel_rows : superblocks_in(n, kinds * row_partials(sb, p->row_parts), bytes + room);
         return;
     }
     const uint64_t one = kinds * (row_partials(n, 1) + column_partials(p, 1));
@@ -112,7 +116,7 @@ static void need_sums(chi__passes *p, chi__needs *needs)
     const size_t parts = chi__sum_parts(p), w = p->sums_window;
     chi__need(needs, "", "row sums", 4ull * parts * pairs->n, false, &p->row_sums);
     if (own_columns(p))
-        chi__need(needs, "", "column sums", 4ull * (p->joined ? 1 : p->col_parts) * pairs->m, false, &p->col_sums);
+        chi__need(needs, "", "column sums", 4ull * chi__column_parts(p) * pairs->m, false, &p->col_sums);
     if (has_scores(p))
         chi__need(needs, "", "row sums of scores", 4ull * parts * pairs->n, false, &p->row_scores);
     if (!p->joined)

@@ -8,6 +8,13 @@
 // Terms of a sum over n that form one chain (DESIGN: numbers).
 static inline size_t chi__superblock(size_t n) { return n < 4096 ? 128 : 256; }
 
+// Terms before superblock s.
+static inline size_t chi__terms_before(size_t n, size_t s)
+{
+    const size_t terms = s * chi__superblock(n);
+    return terms < n ? terms : n;
+}
+
 // Every row padded to whole tile blocks: what arrays that tiles read must hold.
 static inline size_t chi__padded(size_t n) { return (n + 255) / 256 * 256; }
 
@@ -39,6 +46,7 @@ typedef struct chi__needs {
 void chi__need(chi__needs *needs, const char *who, const char *what, uint64_t bytes, bool zeroed, chi_buffer **place);
 uint64_t chi__needs_bytes(const chi__needs *needs); // as the budget counts them
 uint64_t chi__needs_largest(const chi__needs *needs);
+bool chi__needs_fit(chi_device *dev, const chi__needs *needs); // what is left, and one piece
 chi_status chi__needs_create(chi_device *dev, const chi__needs *needs); // all of them or none
 
 // ---- programs ----------------------------------------------------------------------------------
@@ -132,11 +140,14 @@ typedef struct chi__passes {
 } chi__passes;
 // Partial sums of a row that a row function adds up: one a superblock, or the one total.
 static inline size_t chi__sum_parts(const chi__passes *p) { return p->joined ? 1 : p->row_parts; }
+static inline size_t chi__column_parts(const chi__passes *p) { return p->joined ? 1 : p->col_parts; } // of a column
 // Beyond the least, this much is well spent on partial sums: fewer and larger walks.
 enum { CHI__SUMS_BYTES = 16 << 20 };
 
 // How much more than the least may go into partial sums and into kept tiles.
 typedef struct chi__room { uint64_t sums, kept; } chi__room;
+// What is left beyond needs that fit, as far as it is well spent on partial sums.
+uint64_t chi__room_for_sums(chi_device *dev, const chi__needs *needs);
 // plan fills *out, whose place must not change any more, and lists its buffers. build compiles.
 void chi__passes_plan(chi_device *dev, const chi__tile *tile, const chi__pairs *pairs, chi__room room, chi__needs *needs,
                       chi__passes *out);

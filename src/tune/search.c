@@ -3,8 +3,8 @@
 // Header: include/chiaro/tuner.h.
 //
 // A kernel's race: the default; the table's default; the model's first shapes, or, once products were raced, what was best
-// for them; then neighbours of the best (quick: in block, depth, stages and sub-groups; thorough: in everything, until none is better). Each
-// kernel has its share of the time; what one leaves, the next ones have. The finals decide.
+// for them; then neighbours of the best (quick: in block, depth, stages and sub-groups; thorough: in everything, until none is
+// better). Each kernel has its share of the time; what one leaves, the next ones have. The finals decide.
 #include "search.h"
 
 #include <stdarg.h>
