@@ -20,6 +20,7 @@ typedef CHI_JOIN(int, VEC) intv;
 #define vloadv       CHI_JOIN(vload, VEC)
 #define vstorev      CHI_JOIN(vstore, VEC)
 #define as_intv      CHI_JOIN(as_int, VEC)
+#define as_uintv     CHI_JOIN(as_uint, VEC)
 #define as_floatv    CHI_JOIN(as_float, VEC)
 #define convert_intv CHI_JOIN(convert_int, VEC)
 
@@ -31,19 +32,21 @@ inline intv vload_intv(const size_t v, global const int *from) { return CHI_JOIN
     CHI_UNROLL for (int v = 0; v < TILE_V; v++)
 
 // acc += A B over `steps` of k: A(r, k) is the left operand's element, row k of the right one lies at
-// b + k · b_step. One fma chain an entry, ascending. The first `vectors` of each row, a constant.
-#define PANEL_MULTIPLY_SOME(acc, A, b, b_step, steps, vectors)      \
-    for (uint k = 0; k < (steps); k++) {                            \
-        floatv b_row[vectors];                                      \
-        CHI_UNROLL for (int v = 0; v < (vectors); v++)              \
-            b_row[v] = vloadv(v, (b) + (size_t)k * (b_step));       \
-        CHI_UNROLL for (int r = 0; r < TILE_M; r++) {               \
-            const floatv a_entry = (floatv)(A(r, k));               \
-            CHI_UNROLL for (int v = 0; v < (vectors); v++)          \
-                acc[r][v] = fma(a_entry, b_row[v], acc[r][v]);      \
-        }                                                           \
+// b + k · b_step. One fma chain an entry, ascending. The first `vectors` of each row, a constant. MEANWHILE(k) runs beside.
+#define PANEL_MULTIPLY_SOME(acc, A, b, b_step, steps, vectors, MEANWHILE) \
+    for (uint k = 0; k < (steps); k++) {                                  \
+        MEANWHILE(k);                                                     \
+        floatv b_row[vectors];                                            \
+        CHI_UNROLL for (int v = 0; v < (vectors); v++)                    \
+            b_row[v] = vloadv(v, (b) + (size_t)k * (b_step));             \
+        CHI_UNROLL for (int r = 0; r < TILE_M; r++) {                     \
+            const floatv a_entry = (floatv)(A(r, k));                     \
+            CHI_UNROLL for (int v = 0; v < (vectors); v++)                \
+                acc[r][v] = fma(a_entry, b_row[v], acc[r][v]);            \
+        }                                                                 \
     }
-#define PANEL_MULTIPLY(acc, A, b, b_step, steps) PANEL_MULTIPLY_SOME(acc, A, b, b_step, steps, TILE_V)
+#define NOTHING(k)
+#define PANEL_MULTIPLY(acc, A, b, b_step, steps) PANEL_MULTIPLY_SOME(acc, A, b, b_step, steps, TILE_V, NOTHING)
 
 // One row of a register tile to and from an array, where single entries must be reached.
 inline void row_to_array(const floatv *row, float *to)

@@ -74,37 +74,51 @@ inline float list_clear(global float *values, global int *indices, const uint k)
     return NAN;
 }
 
-inline ulong finished_key(global const float *values, global const int *indices, const uint at, const bool negate)
+// ---- between finished lists, best first, and keys, worst first, which is a heap -----------------------------------------
+inline void list_turn(global float *values, global int *indices, const uint k)
 {
-    return indices[at] == -1 ? 0 : key_of(negate ? -values[at] : values[at], indices[at]);
-}
-
-// A finished list, turned round: worst first is a heap. Returns the value to beat.
-inline float list_resume(global float *values, global int *indices, const uint k, const bool negate)
-{
-    for (uint a = 0; a < (k + 1) / 2; a++) {
-        const uint b = k - 1 - a;
-        const ulong one = finished_key(values, indices, a, negate), other = finished_key(values, indices, b, negate);
-        key_put(values, indices, a, other);
+    for (uint a = 0, b = k - 1; a < b; a++, b--) {
+        const ulong one = key_at(values, indices, a);
+        key_put(values, indices, a, key_at(values, indices, b));
         key_put(values, indices, b, one);
     }
+}
+
+// Returns the value to beat.
+inline float list_resume(global float *values, global int *indices, const uint k, const bool negate)
+{
+    for (uint c = 0; c < k; c++)
+        key_put(values, indices, c, indices[c] == -1 ? 0 : key_of(negate ? -values[c] : values[c], indices[c]));
+    list_turn(values, indices, k);
     return key_value(key_at(values, indices, 0));
 }
 
-// Sorts, gives back the sign that METRIC took, and says what empty places hold. NaN of every kind leaves as one.
-inline void list_finish(global float *values, global int *indices, const uint k, const bool negate)
+// Keys, best first, to what they stand for: gives back the sign that METRIC took, and says what empty places hold. NaN of
+// every kind leaves as one.
+inline void list_tell(global float *values, global int *indices, const uint k, const bool negate)
 {
-    for (uint end = k - 1; end > 0; end--) {
-        const ulong worst = key_at(values, indices, 0);
-        list_sink(values, indices, end, key_at(values, indices, end));
-        key_put(values, indices, end, worst);
-    }
     for (uint c = 0; c < k; c++) {
         const ulong key = key_at(values, indices, c);
         const float v = key == 0 ? -INFINITY : key_value(key);
         values[c] = negate && !is_nan(v) ? -v : v;
         indices[c] = key_index(key);
     }
+}
+
+inline void list_finish_sorted(global float *values, global int *indices, const uint k, const bool negate)
+{
+    list_turn(values, indices, k);
+    list_tell(values, indices, k, negate);
+}
+
+inline void list_finish_heap(global float *values, global int *indices, const uint k, const bool negate)
+{
+    for (uint end = k - 1; end > 0; end--) {
+        const ulong worst = key_at(values, indices, 0);
+        list_sink(values, indices, end, key_at(values, indices, end));
+        key_put(values, indices, end, worst);
+    }
+    list_tell(values, indices, k, negate);
 }
 
 // Where a group works: `parts` groups share a block of rows, each with columns of its own. Neighbours read the same

@@ -50,6 +50,6 @@ void similarity_topk(const uint first, const uint n, const uint m, const uint di
             }
         }
         if (owner && parts == 1)
-            list_finish(list, columns, k_best, METRIC % 2);
+            list_finish_heap(list, columns, k_best, METRIC % 2);
     }
 }

@@ -20,5 +20,5 @@ kernel void similarity_topk_merge(const uint n, const uint k_best, const uint pa
         for (uint c = 0; c < k_best; c++)
             list_take(list, columns, k_best, key_at(part_values, part_indices, from + c));
     }
-    list_finish(list, columns, k_best, negate);
+    list_finish_heap(list, columns, k_best, negate);
 }

@@ -2,12 +2,14 @@
 // similarity/topk_panel.cl: the k best columns of each row, without the matrix.
 // The other family: similarity/topk_group.cl. Host: src/similarity/topk.c. Reference: tests/check_similarity.c (a sort).
 //
-// One group owns BLOCK rows and walks its columns upwards. A row's list lies in the output (order.h); a tile is looked at row by
-// row, and a vector of it one by one, only if some value beats its list's worst. Columns are numbered from `seen`; the lists hold the
-// best of those before.
+// One group owns BLOCK rows and walks its columns upwards. A row's list lies in the output (order.h); what beats the value that
+// was its worst when it was last looked at becomes a candidate (candidates.h). Columns are numbered from `seen`; the lists hold
+// the best of those before.
 // Macros as in tiles/scores_panel.h; the value compared is scale · metric, negated where METRIC says so.
 #include "tiles/scores_panel.h"
-#include "similarity/order.h"
+#include "similarity/candidates.h"
+
+#define ROWS (PANELS * TILE_M)
 
 // Whether a comparison holds in any lane.
 inline bool holds_anywhere(const intv lanes)
@@ -24,16 +26,35 @@ inline bool holds_anywhere(const intv lanes)
     return (two.x | two.y) != 0;
 }
 
-// The first `count` values of a row, of columns from `column` on, to its list; returns the value to beat from now on.
-CHI_OUTLINED float rank_row(const float *row, const uint count, const uint column, float worst, global float *list, global int *columns,
-                            const uint k_best)
+// Rows of a block and what was found for them.
+typedef struct found {
+    global float *lists; // one in `step` floats
+    global int *columns; // one in k_best
+    uint step, k_best, enough;
+    float worst[ROWS];   // value to beat; NaN while anything does
+    uint count[ROWS];    // candidates
+    ulong candidates[ROWS][MOST_CANDIDATES];
+} found;
+
+CHI_OUTLINED void merge_row(found *f, const uint i)
 {
-    for (uint v = 0; v < TILE_V; v++)
-        if (has_room(worst) || holds_anywhere(vloadv(v, row) > (floatv)(worst)))
-            for (uint q = v * VEC; q < min(count, (v + 1) * VEC); q++)
-                if (row[q] > worst || has_room(worst))
-                    worst = list_take(list, columns, k_best, key_of(row[q], (int)(column + q)));
-    return worst;
+    f->worst[i] = list_merge(f->lists + (size_t)i * f->step, f->columns + (size_t)i * f->k_best, f->k_best, f->candidates[i], f->count[i]);
+    f->count[i] = 0;
+}
+
+// Entries of a tile whose bits are set become candidates: bit r · TILE_V + v of hits[q] is lane q of vector v of row r. Of the
+// first `rows` from row i on, and of the first `width` columns from `column` on.
+CHI_OUTLINED void take_hits(found *f, const float *tile, const uint *hits, const uint i, const uint rows, const uint column, const uint width)
+{
+    for (uint q = 0; q < VEC; q++)
+        for (uint bits = hits[q]; bits; bits &= bits - 1) {
+            const uint bit = 31 - clz(bits & -bits), r = bit / TILE_V, j = bit % TILE_V * VEC + q;
+            if (r >= rows || j >= width)
+                continue;
+            f->candidates[i + r][f->count[i + r]++] = key_of(tile[r * TILE_N + j], (int)(column + j));
+            if (f->count[i + r] == f->enough)
+                merge_row(f, i + r);
+        }
 }
 
 kernel __attribute__((reqd_work_group_size(1, 1, 1)))
@@ -48,39 +69,42 @@ void similarity_topk(const uint first, const uint n, const uint m, const uint di
                      global int *restrict indices)       // [n][k_best]
 {
     const list_place at = list_place_of(first + (uint)get_group_id(0), n, m, BLOCK, parts);
-    const uint ib = at.row_block * BLOCK, ib_end = min(n, ib + BLOCK), step = at.part ? k_best : stride;
-    global float *lists = at.part ? part_values + ((size_t)(at.part - 1) * n + ib) * k_best : values + offset + (size_t)ib * stride;
-    global int *columns = (at.part ? part_indices + (size_t)(at.part - 1) * n * k_best : indices) + (size_t)ib * k_best;
+    const uint ib = at.row_block * BLOCK, ib_end = min(n, ib + BLOCK);
+    found f;
+    f.lists = at.part ? part_values + ((size_t)(at.part - 1) * n + ib) * k_best : values + offset + (size_t)ib * stride;
+    f.columns = (at.part ? part_indices + (size_t)(at.part - 1) * n * k_best : indices) + (size_t)ib * k_best;
+    f.step = at.part ? k_best : stride;
+    f.k_best = k_best;
+    f.enough = candidates_for(k_best);
     floatv hold[HOLD_SIZE];
-    float worst[PANELS * TILE_M]; // value to beat; of padding none can
-    uint open = 0;                // rows whose lists have room
-    CHI_ROLLED for (uint r = 0; r < PANELS * TILE_M; r++) {
-        global float *list = lists + (size_t)r * step;
-        global int *list_columns = columns + (size_t)r * k_best;
-        worst[r] = r >= ib_end - ib ? INFINITY : at.part || seen == 0 ? list_clear(list, list_columns, k_best) : list_resume(list, list_columns, k_best, METRIC % 2);
-        open += has_room(worst[r]);
+    CHI_ROLLED for (uint r = 0; r < ROWS; r++) {
+        global float *list = f.lists + (size_t)r * f.step;
+        global int *columns = f.columns + (size_t)r * k_best;
+        f.count[r] = 0;
+        f.worst[r] = r >= ib_end - ib ? INFINITY : at.part || seen == 0 ? list_clear(list, columns, k_best) : list_resume(list, columns, k_best, METRIC % 2);
     }
     for (uint j0 = at.j_first; j0 < at.j_end; j0 += TILE_N) {
-#define RANK_TILE(acc, i0)                                                                                                                              \
-    METRIC_TILE(acc, i0, ib_end, j0, x_norms, y_norms)                                                                                                  \
-    intv beats = (intv)(0);                                                                                                                             \
-    EACH_ENTRY(r, v)                                                                                                                                    \
-    {                                                                                                                                                   \
-        acc[r][v] = acc[r][v] * (floatv)(scale);                                                                                                        \
-        beats |= acc[r][v] > (floatv)(worst[(i0)-ib + r]);                                                                                              \
-    }                                                                                                                                                   \
-    if (open || holds_anywhere(beats)) {                                                                                                                \
-        float tile[TILE_M * TILE_N];                                                                                                                    \
-        CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                                                                                     \
-            row_to_array(acc[r], tile + r * TILE_N);                                                                                                    \
-        CHI_ROLLED for (uint r = 0, i = (i0)-ib; r < TILE_M && ib + i < ib_end; r++, i++) {                                                             \
-            const bool room = has_room(worst[i]);                                                                                                       \
-            worst[i] = rank_row(tile + r * TILE_N, at.j_end - j0, seen + j0, worst[i], lists + (size_t)i * step, columns + (size_t)i * k_best, k_best); \
-            open -= room && !has_room(worst[i]);                                                                                                        \
-        }                                                                                                                                               \
+#define FIND_HITS(acc, i0)                                                                                       \
+    METRIC_TILE(acc, i0, ib_end, j0, x_norms, y_norms)                                                           \
+    intv hits = (intv)(0);                                                                                       \
+    EACH_ENTRY(r, v)                                                                                             \
+    {                                                                                                            \
+        acc[r][v] = acc[r][v] * (floatv)(scale);                                                                 \
+        hits |= ~(acc[r][v] <= (floatv)(f.worst[(i0)-ib + r])) & (intv)(1 << (r * TILE_V + v)); /* NaN beats */ \
+    }                                                                                                            \
+    if (holds_anywhere(hits)) {                                                                                  \
+        float tile[TILE_M * TILE_N];                                                                             \
+        uint lanes[VEC];                                                                                         \
+        CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                                              \
+            row_to_array(acc[r], tile + r * TILE_N);                                                             \
+        vstorev(as_uintv(hits), 0, lanes);                                                                       \
+        take_hits(&f, tile, lanes, (i0)-ib, ib_end - (i0), seen + j0, at.j_end - j0);                            \
     }
-        BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, RANK_TILE)
+        BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, FIND_HITS)
     }
-    for (uint r = 0; parts == 1 && r < ib_end - ib; r++)
-        list_finish(lists + (size_t)r * step, columns + (size_t)r * k_best, k_best, METRIC % 2);
+    for (uint r = 0; r < ib_end - ib; r++) {
+        merge_row(&f, r);
+        if (parts == 1)
+            list_finish_sorted(f.lists + (size_t)r * f.step, f.columns + (size_t)r * k_best, k_best, METRIC % 2);
+    }
 }

@@ -158,7 +158,7 @@ inline void ask_for_totals(const sink *to, const uint row, const uint rows, cons
             EACH_ENTRY(r, v) acc[r][v] = (floatv)(0.0f);                                           \
             ask_for_totals(to, row0 + r0, min((uint)TILE_M, rows - r0), d);                        \
             if (HALF_V < TILE_V && to->dim - d <= HALF_V * VEC) {                                  \
-                PANEL_MULTIPLY_SOME(acc, LEFT, panel, TILE_N, steps, HALF_V)                       \
+                PANEL_MULTIPLY_SOME(acc, LEFT, panel, TILE_N, steps, HALF_V, NOTHING)              \
             } else {                                                                               \
                 PANEL_MULTIPLY(acc, LEFT, panel, TILE_N, steps)                                    \
             }                                                                                      \

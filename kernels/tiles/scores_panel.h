@@ -2,6 +2,7 @@
 // tiles/scores_panel.h: the walk over score tiles that every panel pass shares, and what a pass leaves out.
 // Needs TILE_M, TILE_N, VEC, BLOCK, TILE_K (tuned), SYMMETRIC and POSITIVES (see tiles/statistics_panel.cl), and
 // METRIC: 0 the product x · y; 1 its negative; 2 max(0, ‖x‖² + ‖y‖² − 2 x·y); 3 the negative of that.
+#include "common/vendor.h"
 #include "core/panel.h"
 
 #if !defined(BLOCK) || !defined(TILE_K) || !defined(SYMMETRIC) || !defined(POSITIVES) || !defined(METRIC)
@@ -16,21 +17,25 @@
 
 // All tiles of the block of rows at ib × the column panel at j0. Where a tile's scores are complete, EPILOGUE(acc, i0)
 // runs, i0 its first row below n. `hold` keeps unfinished accumulators when the features are walked in blocks of TILE_K.
+// Each panel of rows asks for its share of the next column panel, which the first one would wait for: from main memory,
+// and where a panel fills the first cache also from the second.
 #define LEFT(r, k) left[(size_t)(k) * TILE_M + (r)]
-#define BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, EPILOGUE)                                                \
-    for (uint k0 = 0; k0 < (dim); k0 += TILE_K ? TILE_K : (dim))                                           \
-        for (uint p = 0; p < PANELS && (ib) + p * TILE_M < (n); p++) {                                     \
-            const uint steps = TILE_K ? min((uint)TILE_K, (dim)-k0) : (dim);                               \
-            global const float *left = (xp) + ((size_t)((ib) / BLOCK * PANELS + p) * (dim) + k0) * TILE_M; \
-            global const float *right = (yp) + (size_t)(j0) * (dim) + (size_t)k0 * TILE_N;                 \
-            floatv acc[TILE_M][TILE_V];                                                                    \
-            EACH_ENTRY(r, v) acc[r][v] = k0 ? hold[HOLD(p, r, v)] : (floatv)(0.0f);                        \
-            PANEL_MULTIPLY(acc, LEFT, right, TILE_N, steps)                                                \
-            if (k0 + steps < (dim)) {                                                                      \
-                EACH_ENTRY(r, v) hold[HOLD(p, r, v)] = acc[r][v];                                          \
-            } else {                                                                                       \
-                EPILOGUE(acc, (ib) + p * TILE_M)                                                           \
-            }                                                                                              \
+#define ASK_AHEAD(k) PREFETCH(next + (k) * TILE_N / PANELS)
+#define BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, EPILOGUE)                                                                     \
+    for (uint k0 = 0; k0 < (dim); k0 += TILE_K ? TILE_K : (dim))                                                                \
+        for (uint p = 0; p < PANELS && (ib) + p * TILE_M < (n); p++) {                                                          \
+            const uint steps = TILE_K ? min((uint)TILE_K, (dim)-k0) : (dim);                                                    \
+            global const float *left = (xp) + ((size_t)((ib) / BLOCK * PANELS + p) * (dim) + k0) * TILE_M;                      \
+            global const float *right = (yp) + (size_t)(j0) * (dim) + (size_t)k0 * TILE_N;                                      \
+            global const float *next = (yp) + (size_t)((j0) + TILE_N) * (dim) + ((size_t)p * (dim) + k0) * TILE_N / PANELS;     \
+            floatv acc[TILE_M][TILE_V];                                                                                         \
+            EACH_ENTRY(r, v) acc[r][v] = k0 ? hold[HOLD(p, r, v)] : (floatv)(0.0f);                                             \
+            PANEL_MULTIPLY_SOME(acc, LEFT, right, TILE_N, steps, TILE_V, ASK_AHEAD)                                             \
+            if (k0 + steps < (dim)) {                                                                                           \
+                EACH_ENTRY(r, v) hold[HOLD(p, r, v)] = acc[r][v];                                                               \
+            } else {                                                                                                            \
+                EPILOGUE(acc, (ib) + p * TILE_M)                                                                                \
+            }                                                                                                                   \
         }
 
 // Sum of the lanes of one row.
