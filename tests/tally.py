@@ -23,11 +23,10 @@ PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 OCLGRIND = "/usr/lib/oclgrind/liboclgrind-rt-icd.so"
 POCL = "/etc/OpenCL/vendors/pocl.icd"
 OCLGRIND_TESTS = ["check_bits", "check_encoder", "check_math", "check_pairs", "check_similarity"]
-# Oclgrind's check for uninitialised values knows no freeze instruction, which optimised code has: without optimisation,
-# and without our cache, whose programs are optimised.
+# Oclgrind's check for uninitialised values knows no freeze instruction, which optimised code has: without optimisation.
 OCLGRIND_LEGS = {
     "oclgrind": {"OCLGRIND_DATA_RACES": "1"},
-    "uninit": {"OCLGRIND_UNINITIALIZED": "1", "OCLGRIND_BUILD_OPTIONS": "-cl-opt-disable", "CHIARO_CACHE": "0"},
+    "uninit": {"OCLGRIND_UNINITIALIZED": "1", "OCLGRIND_BUILD_OPTIONS": "-cl-opt-disable"},
 }
 ONE_THREAD = {"POCL_MAX_PTHREAD_COUNT": "1"}
 AVX2 = {"CL_CONFIG_CPU_TARGET_ARCH": "core-avx2"}  # Intel's runtime: code for half the vector width

@@ -137,6 +137,7 @@ static void each_row(void **state)
         { "Portable Computing Language", "1.4", "Portable Computing Language", "1.5" },
         { "Portable Computing Language", "3.1+debian", "Intel(R) OpenCL", "3.1" },
         { "Portable Computing Language", "3.1+debian", "Intel(R) OpenCL", "3.1" },
+        { "Intel(R) OpenCL", "2026.22", "Portable Computing Language", "3.1+debian" },
         { "NVIDIA CUDA", "535.1", "AMD Accelerated Parallel Processing", "535.1" },
     };
     (void)state;

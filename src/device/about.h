@@ -3,6 +3,8 @@
 #ifndef CHI_DEVICE_ABOUT_H
 #define CHI_DEVICE_ABOUT_H
 
+#include <stdint.h>
+
 #include <chiaro/device.h>
 
 typedef enum chi__about_action {
@@ -12,6 +14,7 @@ typedef enum chi__about_action {
     CHI__ABOUT_WHOLE_PARTS, // a part of the device still runs on all of its units
     CHI__ABOUT_ZERO_SIGNS,  // compiles as if −0 were +0
     CHI__ABOUT_NO_PANEL,    // the panel core is not built: the group core is the only one
+    CHI__ABOUT_WAITER_WORKS, // a CPU's driver counts on the thread that waits to do its share of the work
 } chi__about_action;
 
 // One row: devices whose platform contains `platform` and whose name or vendor contains `device` (NULL: any), with a
@@ -29,6 +32,8 @@ const char *chi__about_why(const chi_device_info *info, chi__about_action action
 static inline bool chi__about_has(const chi_device_info *info, chi__about_action action) { return chi__about_why(info, action) != NULL; }
 // Asks drivers that are still to be loaded for at most so many threads: those that only listen then.
 void chi__about_offer_threads(unsigned threads);
+// Hash of what the environment tells drivers about the code that they make; 0: nothing.
+uint64_t chi__about_settings(void);
 // States and reasons of a whole list: rows, then hardware that several platforms show.
 void chi__about_apply(chi_device_info *list, size_t count);
 // -1, 0, 1: the numbers of two versions, compared in order; text in front of the first number is passed over.

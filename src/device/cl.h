@@ -35,6 +35,7 @@ struct chi_device {
     char fingerprint[1024];
     char *cache; // folder for this user's files, NULL for none
     bool caches_programs;
+    bool waiter_works; // see about.h
     bool is_part; // id is a part that close releases
     bool profile, lost;
     bool unchecked; // kernels were enqueued since the faults were last read

@@ -2,7 +2,8 @@
 // queue.c: waiting for the device, without a busy loop and without a silent hang; faults; times by events.
 //
 // A wait sleeps until the driver calls back. The status is also looked at now and then, so that a driver
-// that forgets the call costs a moment and no more, and a device that does not answer is named in the log.
+// that forgets the call costs a moment and no more, and a device that does not answer is named in the log. Where the driver
+// wants the waiting thread for work (about.h), it gets it: no log then.
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -94,6 +95,8 @@ static cl_int poll_event(chi_device *dev, cl_event event)
 {
     const double start = chi__now_us(), patience = 30e6 + 4e6 * dev->planned_s;
     double pause = 1e3, warn = patience;
+    if (dev->waiter_works && !dev->is_part) // a part has as many others
+        clWaitForEvents(1, &event); // a failure is the event's, asked for below
     unsigned seen = calls_of(dev->gate);
     atomic_fetch_add(&dev->gate->holders, 1);
     const bool called = clSetEventCallback(event, CL_COMPLETE, on_complete, dev->gate) == CL_SUCCESS;
