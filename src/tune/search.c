@@ -104,7 +104,8 @@ static size_t seeds_of(const chi__search *s, chi__family family, chi__tile *seed
         for (size_t i = 0; i < found; i++)
             count = add_seed(seeds, count, room, &best[i]->tile, family);
     }
-    for (size_t i = 0; !quick && chi_tile_name(s->core, i); i++)
+    // A driver may name another vector width than it compiles for: the tables' tiles of other widths come first.
+    for (size_t i = 0; (!quick || !s->core_race) && chi_tile_name(s->core, i); i++)
         if (chi__tile_parse(s->core, chi_tile_name(s->core, i), &tile) && chi__tile_fits(&tile, &s->info))
             count = add_seed(seeds, count, room, &tile, family);
     return s->core_race && quick ? count : add_model(s, family, seeds, count, room);
