@@ -31,7 +31,7 @@ VARIANTS = {
     "supcon": ["weights", "where", "compiled where"],
     "siglip": ["logsigmoid", "softplus", "compiled logsigmoid", "compiled softplus"],
     "moco": ["ce", "lse", "compiled ce", "compiled lse"],
-    "gemm": ["out=", "fresh"],
+    "gemm": ["out=", "fresh", "numpy.matmul"],  # numpy: OpenBLAS
     "topk": ["IndexFlatIP"],
     "train-step": ["plain", "channels_last", "compiled plain", "compiled channels_last"],
 }

@@ -119,8 +119,12 @@ def loss_step(kind, formula, dump, dim):
 def gemm_step(formula, dump, dim):
     x, y = dump["x"].view(-1, dim), dump["y"].view(-1, dim)
     out = torch.empty(len(x), len(y))
-    step = (lambda: [torch.mm(x, y.T, out=out)]) if formula == "out=" else (lambda: [x @ y.T])
-    return step, lambda results: worst(results[0], dump["output"])
+    steps = {
+        "out=": lambda: [torch.mm(x, y.T, out=out)],
+        "fresh": lambda: [x @ y.T],
+        "numpy.matmul": lambda: [torch.from_numpy(numpy.matmul(x.numpy(), y.numpy().T, out=out.numpy()))],
+    }
+    return steps[formula], lambda results: worst(results[0], dump["output"])
 
 
 def augment(x):
