@@ -7,7 +7,8 @@
 #include "../base/clock.h"
 
 // CHAINS, COPY_VECS, READS: of the kernels. A wide vector fills a CPU's registers, a work-item alone its core.
-enum { CHAINS = 12, COPY_VECS = 1024, READS = 8, GROUPS_A_UNIT = 16, REPEATS = 7, FMA_STEPS = 60000, LOCAL_STEPS = 20000,
+// ROUNDS: what another process does for a moment should not meet all of them.
+enum { ROUNDS = 5, CHAINS = 12, COPY_VECS = 1024, READS = 8, GROUPS_A_UNIT = 16, REPEATS = 5, FMA_STEPS = 60000, LOCAL_STEPS = 20000,
        COPY_FLOATS = 1 << 24, WAITS = 100, LAUNCHES = 1000 };
 
 typedef struct peak {
@@ -39,6 +40,8 @@ static chi_status shortest(chi_device *dev, const chi__launch *launch, int repea
     return CHI_OK;
 }
 
+static double larger(double a, double b) { return a > b ? a : b; }
+
 // A driver may compile for half the width that it names, for whose registers the chains are too many: the half counts too.
 static chi_status measure_fma(peak p, double *gflops)
 {
@@ -48,8 +51,7 @@ static chi_status measure_fma(peak p, double *gflops)
         CHI_TRY(get(&p, "peak_fma", &fma));
         CHI_TRY(shortest(p.dev, &(chi__launch){ .kernel = fma, .global = { p.items }, .local = { p.local },
                                                 .args = { U32(FMA_STEPS), F32(0.999f), F32(1e-4f), BUF(p.to) } }, REPEATS, &us));
-        const double found = 2.0 * CHAINS * p.vec * FMA_STEPS * (double)p.items / us * 1e-3;
-        *gflops = found > *gflops ? found : *gflops;
+        *gflops = larger(*gflops, 2.0 * CHAINS * p.vec * FMA_STEPS * (double)p.items / us * 1e-3);
     }
     return CHI_OK;
 }
@@ -58,15 +60,15 @@ static chi_status measure_rates(const peak *p, chi_device_peak *out)
 {
     chi__kernel *copier = NULL, *reader = NULL;
     double us = 0.0;
+    CHI_TRY(measure_fma(*p, &out->fma_gflops));
     CHI_TRY(get(p, "peak_copy", &copier));
     CHI_TRY(get(p, "peak_local", &reader));
-    CHI_TRY(measure_fma(*p, &out->fma_gflops));
     CHI_TRY(shortest(p->dev, &(chi__launch){ .kernel = copier, .global = { COPY_FLOATS / COPY_VECS / p->vec * p->local }, .local = { p->local },
                                              .args = { BUF(p->from), BUF(p->copy) } }, REPEATS, &us));
-    out->copy_gbytes_per_s = 8.0 * COPY_FLOATS / us * 1e-3;
+    out->copy_gbytes_per_s = larger(out->copy_gbytes_per_s, 8.0 * COPY_FLOATS / us * 1e-3);
     CHI_TRY(shortest(p->dev, &(chi__launch){ .kernel = reader, .global = { p->items }, .local = { p->local },
                                              .args = { U32(LOCAL_STEPS), U32(READS * p->local), BUF(p->to) } }, REPEATS, &us));
-    out->local_gbytes_per_s = 4.0 * READS * p->vec * LOCAL_STEPS * (double)p->items / us * 1e-3;
+    out->local_gbytes_per_s = larger(out->local_gbytes_per_s, 4.0 * READS * p->vec * LOCAL_STEPS * (double)p->items / us * 1e-3);
     return CHI_OK;
 }
 
@@ -98,7 +100,7 @@ chi_status chi_device_measure_peak(chi_device *dev, chi_device_peak *out)
         st = chi_buffer_create(dev, 4ull * COPY_FLOATS, &p.from);
     if (st == CHI_OK)
         st = chi_buffer_create(dev, 4ull * COPY_FLOATS, &p.copy);
-    if (st == CHI_OK)
+    for (int r = 0; r < ROUNDS && st == CHI_OK; r++)
         st = measure_rates(&p, &found);
     if (st == CHI_OK)
         st = measure_launches(&p, &found);
