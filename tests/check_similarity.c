@@ -344,7 +344,7 @@ static void check_lists(chi_device *dev, const char *tile, bool small)
 
 int main(void)
 {
-    static const char *tiles[] = { "p8x32v16", "g32x32k16v4d2", "p6x16v8", "g64x64k16v4", "p14x32v16", "g16x16k16", "g64x64k16v4s16" };
+    static const char *tiles[] = { "p8x32v16", "g32x32k16v4d2", "p6x16v8", "g64x64k16v4", "p14x32v16", "g16x16k16", "g64x64k16v4s16", "p4x16v4", "p8x32v16k128" };
     static const problem problems[] = {
         { CHI_METRIC_DOT, 1.0f, 1, 1, 1, 1 },      { CHI_METRIC_DOT, 3.0f, 5, 17, 3, 17 },   { CHI_METRIC_COSINE, 10.0f, 9, 33, 7, 5 },
         { CHI_METRIC_SQUARED_EUCLIDEAN, -1.0f, 13, 21, 5, 3 }, { CHI_METRIC_COSINE, 300.0f, 33, 131, 17, 9 }, { CHI_METRIC_DOT, 40.0f, 130, 257, 37, 40 },

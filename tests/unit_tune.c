@@ -152,6 +152,12 @@ static void lines(void **state)
     chi__identity_of(&odd, &got);
     chi__identity_print(&got, text);
     assert_int_equal(chi__record_parse(text, strlen(text), &got, NULL, why), CHI__LINE_DEVICE);
+    chi__identity plain;
+    chi__identity_of(&odd, &plain);
+    setenv("CL_CONFIG_CPU_TARGET_ARCH", "core-avx2", 1); // other code: other times
+    chi__identity_of(&odd, &got);
+    unsetenv("CL_CONFIG_CPU_TARGET_ARCH");
+    assert_false(chi__identity_same(&got, &plain));
 }
 
 #define TILE "TILE_M=8 TILE_N=32 VEC=16 TILE_K=0 BLOCK=128 WG_M=1 WG_N=1"

@@ -11,6 +11,10 @@
 
 #define ROWS (PANELS * TILE_M)
 
+#if TILE_M * TILE_V > 32
+#error "similarity/topk_panel.cl: a tile has more than 32 vectors, one for each bit of a lane's hits"
+#endif
+
 // Whether a comparison holds in any lane.
 inline bool holds_anywhere(const intv lanes)
 {
@@ -84,21 +88,23 @@ void similarity_topk(const uint first, const uint n, const uint m, const uint di
         f.worst[r] = r >= ib_end - ib ? INFINITY : at.part || seen == 0 ? list_clear(list, columns, k_best) : list_resume(list, columns, k_best, METRIC % 2);
     }
     for (uint j0 = at.j_first; j0 < at.j_end; j0 += TILE_N) {
-#define FIND_HITS(acc, i0)                                                                                       \
-    METRIC_TILE(acc, i0, ib_end, j0, x_norms, y_norms)                                                           \
-    intv hits = (intv)(0);                                                                                       \
-    EACH_ENTRY(r, v)                                                                                             \
-    {                                                                                                            \
-        acc[r][v] = acc[r][v] * (floatv)(scale);                                                                 \
-        hits |= ~(acc[r][v] <= (floatv)(f.worst[(i0)-ib + r])) & (intv)(1 << (r * TILE_V + v)); /* NaN beats */ \
-    }                                                                                                            \
-    if (holds_anywhere(hits)) {                                                                                  \
-        float tile[TILE_M * TILE_N];                                                                             \
-        uint lanes[VEC];                                                                                         \
-        CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                                              \
-            row_to_array(acc[r], tile + r * TILE_N);                                                             \
-        vstorev(as_uintv(hits), 0, lanes);                                                                       \
-        take_hits(&f, tile, lanes, (i0)-ib, ib_end - (i0), seen + j0, at.j_end - j0);                            \
+#define FIND_HITS(acc, i0)                                                                              \
+    METRIC_TILE(acc, i0, ib_end, j0, x_norms, y_norms)                                                  \
+    intv hits = (intv)(0);                                                                              \
+    EACH_ENTRY(r, v)                                                                                    \
+    {                                                                                                   \
+        const float worst = f.worst[(i0)-ib + r];                                                       \
+        const intv any = (intv)(has_room(worst) ? -1 : 0), bit = (intv)((int)(1u << (r * TILE_V + v))); \
+        acc[r][v] = acc[r][v] * (floatv)(scale);                                                        \
+        hits |= (any | acc[r][v] > (floatv)(worst)) & bit;                                              \
+    }                                                                                                   \
+    if (holds_anywhere(hits)) {                                                                         \
+        float tile[TILE_M * TILE_N];                                                                    \
+        uint lanes[VEC];                                                                                \
+        CHI_UNROLL for (int r = 0; r < TILE_M; r++)                                                     \
+            row_to_array(acc[r], tile + r * TILE_N);                                                    \
+        vstorev(as_uintv(hits), 0, lanes);                                                              \
+        take_hits(&f, tile, lanes, (i0)-ib, ib_end - (i0), seen + j0, at.j_end - j0);                   \
     }
         BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, FIND_HITS)
     }

@@ -4,6 +4,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hash.h"
+
+extern char **environ;
 
 const char *chi__env(const char *name)
 {
@@ -12,6 +18,15 @@ const char *chi__env(const char *name)
 }
 
 bool chi__env_offer(const char *name, const char *value) { return !getenv(name) && setenv(name, value, 0) == 0; }
+
+uint64_t chi__env_hash(const char *prefix)
+{
+    uint64_t sum = 0;
+    for (char **at = environ; at && *at; at++)
+        if (strncmp(*at, prefix, strlen(prefix)) == 0)
+            sum += chi__hash(CHI__HASH_START, *at, strlen(*at));
+    return sum;
+}
 
 typedef struct place {
     const char *name, *under;

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "../base/env.h"
-#include "../base/hash.h"
 #include "../base/text.h"
+#include "device.h"
 
 static const chi__about rows[] = {
     { "Clover", NULL, NULL, NULL, CHI__ABOUT_REFUSE, "Mesa's Clover was abandoned by its makers; use rusticl or the vendor's driver", "2026-11" },
@@ -83,19 +83,13 @@ void chi__about_offer_threads(unsigned threads)
     chi__env_offer("POCL_MAX_PTHREAD_COUNT", text);
 }
 
-uint64_t chi__about_settings(void)
+uint64_t chi__driver_settings(void)
 {
-    static const char *const names[] = { "AMD_OCL_BUILD_OPTIONS", "AMD_OCL_BUILD_OPTIONS_APPEND", "CL_CONFIG_CPU_TARGET_ARCH", "CL_CONFIG_CPU_VECTORIZER_MODE",
-                                         "CL_CONFIG_LLVM_OPTIONS", "CL_CONFIG_USE_FAST_RELAXED_MATH", "LP_NATIVE_VECTOR_WIDTH", "OCLGRIND_BUILD_OPTIONS" };
-    uint64_t hash = 0;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *value = chi__env(names[i]);
-        if (!value)
-            continue;
-        hash = chi__hash(hash ? hash : CHI__HASH_START, names[i], strlen(names[i]) + 1);
-        hash = chi__hash(hash, value, strlen(value) + 1);
-    }
-    return hash;
+    static const char *const prefixes[] = { "AMD_OCL_", "CL_CONFIG_", "GPU_ENABLE_", "IGC_", "LP_NATIVE_VECTOR_WIDTH=", "OCLGRIND_BUILD_OPTIONS=" };
+    uint64_t sum = 0;
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        sum += chi__env_hash(prefixes[i]);
+    return sum;
 }
 
 static void apply_rows(chi_device_info *info)

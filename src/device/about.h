@@ -3,8 +3,6 @@
 #ifndef CHI_DEVICE_ABOUT_H
 #define CHI_DEVICE_ABOUT_H
 
-#include <stdint.h>
-
 #include <chiaro/device.h>
 
 typedef enum chi__about_action {
@@ -32,8 +30,6 @@ const char *chi__about_why(const chi_device_info *info, chi__about_action action
 static inline bool chi__about_has(const chi_device_info *info, chi__about_action action) { return chi__about_why(info, action) != NULL; }
 // Asks drivers that are still to be loaded for at most so many threads: those that only listen then.
 void chi__about_offer_threads(unsigned threads);
-// Hash of what the environment tells drivers about the code that they make; 0: nothing.
-uint64_t chi__about_settings(void);
 // States and reasons of a whole list: rows, then hardware that several platforms show.
 void chi__about_apply(chi_device_info *list, size_t count);
 // -1, 0, 1: the numbers of two versions, compared in order; text in front of the first number is passed over.

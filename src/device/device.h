@@ -97,7 +97,7 @@ chi_status chi__core_measure(chi_device *dev, double *panel_ns, double *group_ns
 
 // Folder of this device's cache files, NULL where there is none.
 const char *chi__device_cache(const chi_device *dev);
-// A line that names device, driver and platform: part of every cache key.
-const char *chi__device_fingerprint(const chi_device *dev);
+// Hash of what the environment tells drivers about the code that they make; 0: nothing.
+uint64_t chi__driver_settings(void);
 
 #endif

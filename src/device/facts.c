@@ -6,7 +6,6 @@
 
 #include "../base/memory.h"
 #include "../base/text.h"
-#include "about.h"
 #include "cl.h"
 
 typedef cl_int (*query)(void *object, cl_uint what, size_t room, void *to, size_t *bytes);
@@ -167,7 +166,7 @@ void chi__facts_read(cl_platform_id platform, cl_device_id id, chi_device_info *
 
 void chi__fingerprint(const chi_device_info *info, char *to, size_t room)
 {
-    const uint64_t settings = chi__about_settings();
+    const uint64_t settings = chi__driver_settings();
     const int length = snprintf(to, room, "%s | %s | %s | %s | %s", info->platform, info->name, info->vendor, info->version, info->driver);
     if (settings && length > 0 && (size_t)length < room)
         snprintf(to + length, room - (size_t)length, " | settings %016" PRIx64, settings);

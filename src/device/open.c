@@ -275,4 +275,3 @@ const chi_device_info *chi__device_info(const chi_device *dev) { return &dev->in
 chi_numerics chi__device_numerics(const chi_device *dev) { return dev->numerics; }
 const char *chi__device_cache(const chi_device *dev) { return dev->cache; }
 const chi__tuning *chi__device_tuning(const chi_device *dev) { return dev->tuning; }
-const char *chi__device_fingerprint(const chi_device *dev) { return dev->fingerprint; }

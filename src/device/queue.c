@@ -91,24 +91,29 @@ static void sleep_at(chi__gate *gate, unsigned *seen, double us)
     pthread_mutex_unlock(&gate->lock);
 }
 
+// CL_COMPLETE, an error below, or what comes before.
+static cl_int status_of(cl_event event)
+{
+    cl_int status = CL_QUEUED;
+    const cl_int code = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL);
+    return code == CL_SUCCESS ? status : code;
+}
+
 static cl_int poll_event(chi_device *dev, cl_event event)
 {
     const double start = chi__now_us(), patience = 30e6 + 4e6 * dev->planned_s;
     double pause = 1e3, warn = patience;
     if (dev->waiter_works && !dev->is_part) // a part has as many others
-        clWaitForEvents(1, &event); // a failure is the event's, asked for below
+        clWaitForEvents(1, &event);         // a failure is the event's, asked for next
+    cl_int status = status_of(event);
+    if (status <= CL_COMPLETE)
+        return status;
     unsigned seen = calls_of(dev->gate);
     atomic_fetch_add(&dev->gate->holders, 1);
     const bool called = clSetEventCallback(event, CL_COMPLETE, on_complete, dev->gate) == CL_SUCCESS;
     if (!called)
         drop(dev->gate);
-    for (;;) {
-        cl_int status = CL_QUEUED;
-        const cl_int code = clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof status, &status, NULL);
-        if (code != CL_SUCCESS)
-            return code;
-        if (status <= CL_COMPLETE)
-            return status;
+    for (status = status_of(event); status > CL_COMPLETE; status = status_of(event)) {
         sleep_at(dev->gate, &seen, called ? pause : 50);
         pause = pause < 100e3 ? pause * 2 : pause;
         if (chi__now_us() - start < warn)
@@ -117,6 +122,7 @@ static cl_int poll_event(chi_device *dev, cl_event event)
                  dev->info.name, warn * 1e-6, dev->planned_s);
         warn *= 2;
     }
+    return status;
 }
 
 chi_status chi__wait_event(chi_device *dev, cl_event event)

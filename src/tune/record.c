@@ -42,6 +42,11 @@ void chi__identity_of(const chi_device_info *info, chi__identity *out)
     copy_quotable(info->vendor, out->vendor, sizeof out->vendor);
     copy_quotable(info->platform, out->platform, sizeof out->platform);
     copy_quotable(info->driver, out->driver, sizeof out->driver);
+    const uint64_t settings = chi__driver_settings(); // other code, other times
+    if (settings) {
+        const size_t room = sizeof out->driver - 32, length = strlen(out->driver) < room ? strlen(out->driver) : room;
+        snprintf(out->driver + length, sizeof out->driver - length, ", settings %016" PRIx64, settings);
+    }
     copy_quotable(info->type, out->type, sizeof out->type);
     out->units = info->units;
     out->vector = info->vector_width;

@@ -2,8 +2,8 @@
 // search.c: chi_tune: which kernels, which candidates in which order, and when to end. One candidate: candidates.c.
 // Header: include/chiaro/tuner.h.
 //
-// A kernel's race: the default; the table's default; the model's first shapes, or, once products were raced, what was best
-// for them; then neighbours of the best (quick: in block, depth, stages and sub-groups; thorough: in everything, until none is
+// A kernel's race: the default; the table's default (CPUs: of each vector width); the model's first shapes, or, once products
+// were raced, what was best for them; then neighbours of the best (quick: in block, depth, stages and sub-groups; thorough: in everything, until none is
 // better). Each kernel has its share of the time; what one leaves, the next ones have. The finals decide.
 #include "search.h"
 
@@ -104,8 +104,9 @@ static size_t seeds_of(const chi__search *s, chi__family family, chi__tile *seed
         for (size_t i = 0; i < found; i++)
             count = add_seed(seeds, count, room, &best[i]->tile, family);
     }
-    // A driver may name another vector width than it compiles for: the tables' tiles of other widths come first.
-    for (size_t i = 0; (!quick || !s->core_race) && chi_tile_name(s->core, i); i++)
+    // A CPU's driver may name another vector width than it compiles for: the tables' tiles of other widths come first.
+    const bool widths = s->core == CHI_CORE_PANEL && !s->core_race;
+    for (size_t i = 0; (!quick || widths) && chi_tile_name(s->core, i); i++)
         if (chi__tile_parse(s->core, chi_tile_name(s->core, i), &tile) && chi__tile_fits(&tile, &s->info))
             count = add_seed(seeds, count, room, &tile, family);
     return s->core_race && quick ? count : add_model(s, family, seeds, count, room);
