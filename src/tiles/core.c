@@ -99,11 +99,12 @@ static chi_status time_core(chi_device *dev, chi_core core, double *ns)
 }
 
 // Whether a core that takes so long for a multiply-add is near what a CPU's units and vectors can do (one vector of them a
-// clock): no other can then be much faster, and compiling a second trial costs more than it could tell.
+// clock): no other can then be much faster, and compiling a second trial costs more than it could tell. On CPUs the group
+// core takes 10 to 15 times as long as the panel core (PoCL, Intel's runtime); a busy machine may double what is measured.
 static bool is_near_the_limit(const chi_device_info *info, double ns)
 {
     const double limit = (double)info->units * info->vector_width * info->clock_mhz * 1e-3; // multiply-adds a nanosecond
-    return strcmp(info->type, "cpu") == 0 && info->vector_width >= 4 && ns * limit < 2.0;
+    return strcmp(info->type, "cpu") == 0 && info->vector_width >= 4 && ns * limit < 4.0;
 }
 
 chi_status chi__core_measure(chi_device *dev, double *panel_ns, double *group_ns)
