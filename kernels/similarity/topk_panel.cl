@@ -40,9 +40,12 @@ typedef struct found {
     ulong candidates[ROWS][MOST_CANDIDATES];
 } found;
 
+inline global float *values_of(const found *f, const uint i) { return f->lists + (size_t)i * f->step; }
+inline global int *columns_of(const found *f, const uint i) { return f->columns + (size_t)i * f->k_best; }
+
 CHI_OUTLINED void merge_row(found *f, const uint i)
 {
-    f->worst[i] = list_merge(f->lists + (size_t)i * f->step, f->columns + (size_t)i * f->k_best, f->k_best, f->candidates[i], f->count[i]);
+    f->worst[i] = list_merge(values_of(f, i), columns_of(f, i), f->k_best, f->candidates[i], f->count[i]);
     f->count[i] = 0;
 }
 
@@ -82,8 +85,8 @@ void similarity_topk(const uint first, const uint n, const uint m, const uint di
     f.enough = candidates_for(k_best);
     floatv hold[HOLD_SIZE];
     CHI_ROLLED for (uint r = 0; r < ROWS; r++) {
-        global float *list = f.lists + (size_t)r * f.step;
-        global int *columns = f.columns + (size_t)r * k_best;
+        global float *list = values_of(&f, r);
+        global int *columns = columns_of(&f, r);
         f.count[r] = 0;
         f.worst[r] = r >= ib_end - ib ? INFINITY : at.part || seen == 0 ? list_clear(list, columns, k_best) : list_resume(list, columns, k_best, METRIC % 2);
     }
@@ -111,6 +114,6 @@ void similarity_topk(const uint first, const uint n, const uint m, const uint di
     for (uint r = 0; r < ib_end - ib; r++) {
         merge_row(&f, r);
         if (parts == 1)
-            list_finish_sorted(f.lists + (size_t)r * f.step, f.columns + (size_t)r * k_best, k_best, METRIC % 2);
+            list_finish_sorted(values_of(&f, r), columns_of(&f, r), k_best, METRIC % 2);
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// tiles/passes_panel.cl: the passes that every loss with a gradient runs on a CPU, as one program. Drivers read their built-in functions
-// anew for each program, PoCL even where it has it in its cache: 26 ms of every start.
+// tiles/passes_panel.cl: the passes that every loss with a gradient runs on a CPU, as one program. Drivers read their
+// built-in functions anew for each program, PoCL even where it has it in its cache: 26 ms of every start.
 // Host: src/tiles/passes.c, operand.c. The group core, for which a driver compiles all of a program at once, has them apart.
 // POINTWISE  losses without a normaliser; other macros and tuned names as in the files.
 #ifndef POINTWISE

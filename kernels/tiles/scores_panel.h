@@ -21,21 +21,21 @@
 // and where a panel fills the first cache also from the second.
 #define LEFT(r, k) left[(size_t)(k) * TILE_M + (r)]
 #define ASK_AHEAD(k) PREFETCH(next + (k) * TILE_N / PANELS)
-#define BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, EPILOGUE)                                                                     \
-    for (uint k0 = 0; k0 < (dim); k0 += TILE_K ? TILE_K : (dim))                                                                \
-        for (uint p = 0; p < PANELS && (ib) + p * TILE_M < (n); p++) {                                                          \
-            const uint steps = TILE_K ? min((uint)TILE_K, (dim)-k0) : (dim);                                                    \
-            global const float *left = (xp) + ((size_t)((ib) / BLOCK * PANELS + p) * (dim) + k0) * TILE_M;                      \
-            global const float *right = (yp) + (size_t)(j0) * (dim) + (size_t)k0 * TILE_N;                                      \
-            global const float *next = (yp) + (size_t)((j0) + TILE_N) * (dim) + ((size_t)p * (dim) + k0) * TILE_N / PANELS;     \
-            floatv acc[TILE_M][TILE_V];                                                                                         \
-            EACH_ENTRY(r, v) acc[r][v] = k0 ? hold[HOLD(p, r, v)] : (floatv)(0.0f);                                             \
-            PANEL_MULTIPLY_SOME(acc, LEFT, right, TILE_N, steps, TILE_V, ASK_AHEAD)                                             \
-            if (k0 + steps < (dim)) {                                                                                           \
-                EACH_ENTRY(r, v) hold[HOLD(p, r, v)] = acc[r][v];                                                               \
-            } else {                                                                                                            \
-                EPILOGUE(acc, (ib) + p * TILE_M)                                                                                \
-            }                                                                                                                   \
+#define BLOCK_TILES(xp, yp, n, dim, ib, j0, hold, EPILOGUE)                                                                 \
+    for (uint k0 = 0; k0 < (dim); k0 += TILE_K ? TILE_K : (dim))                                                            \
+        for (uint p = 0; p < PANELS && (ib) + p * TILE_M < (n); p++) {                                                      \
+            const uint steps = TILE_K ? min((uint)TILE_K, (dim)-k0) : (dim);                                                \
+            global const float *left = (xp) + ((size_t)((ib) / BLOCK * PANELS + p) * (dim) + k0) * TILE_M;                  \
+            global const float *right = (yp) + (size_t)(j0) * (dim) + (size_t)k0 * TILE_N;                                  \
+            global const float *next = (yp) + (size_t)((j0) + TILE_N) * (dim) + ((size_t)p * (dim) + k0) * TILE_N / PANELS; \
+            floatv acc[TILE_M][TILE_V];                                                                                     \
+            EACH_ENTRY(r, v) acc[r][v] = k0 ? hold[HOLD(p, r, v)] : (floatv)(0.0f);                                         \
+            PANEL_MULTIPLY_SOME(acc, LEFT, right, TILE_N, steps, TILE_V, ASK_AHEAD)                                         \
+            if (k0 + steps < (dim)) {                                                                                       \
+                EACH_ENTRY(r, v) hold[HOLD(p, r, v)] = acc[r][v];                                                           \
+            } else {                                                                                                        \
+                EPILOGUE(acc, (ib) + p * TILE_M)                                                                            \
+            }                                                                                                               \
         }
 
 // Sum of the lanes of one row.

@@ -9,8 +9,6 @@
 
 #include "hash.h"
 
-extern char **environ;
-
 const char *chi__env(const char *name)
 {
     const char *value = getenv(name);

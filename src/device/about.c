@@ -2,6 +2,7 @@
 // about.c: the one place where drivers have names. Each row says what was seen, where and when.
 #include "about.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,13 +84,14 @@ void chi__about_offer_threads(unsigned threads)
     chi__env_offer("POCL_MAX_PTHREAD_COUNT", text);
 }
 
-uint64_t chi__driver_settings(void)
+const char *chi__driver_settings(char *to)
 {
     static const char *const prefixes[] = { "AMD_OCL_", "CL_CONFIG_", "GPU_ENABLE_", "IGC_", "LP_NATIVE_VECTOR_WIDTH=", "OCLGRIND_BUILD_OPTIONS=" };
     uint64_t sum = 0;
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         sum += chi__env_hash(prefixes[i]);
-    return sum;
+    snprintf(to, CHI__SETTINGS_ROOM, sum ? ", settings %016" PRIx64 : "", sum);
+    return to;
 }
 
 static void apply_rows(chi_device_info *info)

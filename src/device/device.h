@@ -97,7 +97,8 @@ chi_status chi__core_measure(chi_device *dev, double *panel_ns, double *group_ns
 
 // Folder of this device's cache files, NULL where there is none.
 const char *chi__device_cache(const chi_device *dev);
-// Hash of what the environment tells drivers about the code that they make; 0: nothing.
-uint64_t chi__driver_settings(void);
+// ", settings " and a hash of what the environment tells drivers about the code that they make; "": nothing. Returns `to`.
+enum { CHI__SETTINGS_ROOM = 32 };
+const char *chi__driver_settings(char *to);
 
 #endif

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // facts.c: what a device says of itself, read with care: drivers give empty, huge and unfinished texts.
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -166,8 +165,6 @@ void chi__facts_read(cl_platform_id platform, cl_device_id id, chi_device_info *
 
 void chi__fingerprint(const chi_device_info *info, char *to, size_t room)
 {
-    const uint64_t settings = chi__driver_settings();
-    const int length = snprintf(to, room, "%s | %s | %s | %s | %s", info->platform, info->name, info->vendor, info->version, info->driver);
-    if (settings && length > 0 && (size_t)length < room)
-        snprintf(to + length, room - (size_t)length, " | settings %016" PRIx64, settings);
+    char settings[CHI__SETTINGS_ROOM];
+    snprintf(to, room, "%s | %s | %s | %s | %s%s", info->platform, info->name, info->vendor, info->version, info->driver, chi__driver_settings(settings));
 }

@@ -86,7 +86,8 @@ static chi_status set_up(chi_device *dev, const chi_device_options *o)
                          "(cl_intel_required_subgroup_size)", dev->tile, lacks, dev->info.name);
     dev->numerics = o->numerics;
     dev->budget = default_budget(&dev->info);
-    dev->waiter_works = strcmp(dev->info.type, "cpu") == 0 && chi__about_has(&dev->info, CHI__ABOUT_WAITER_WORKS);
+    // A part of a device has as many threads without the one that waits.
+    dev->waiter_works = !dev->is_part && strcmp(dev->info.type, "cpu") == 0 && chi__about_has(&dev->info, CHI__ABOUT_WAITER_WORKS);
     chi__fingerprint(&dev->info, dev->fingerprint, sizeof dev->fingerprint);
     CHI_TRY(chi__cache_open(dev, o->cache_dir));
     if (dev->info.state == CHI_DEVICE_DEGRADED)

@@ -103,16 +103,14 @@ static cl_int poll_event(chi_device *dev, cl_event event)
 {
     const double start = chi__now_us(), patience = 30e6 + 4e6 * dev->planned_s;
     double pause = 1e3, warn = patience;
-    if (dev->waiter_works && !dev->is_part) // a part has as many others
-        clWaitForEvents(1, &event);         // a failure is the event's, asked for next
-    cl_int status = status_of(event);
-    if (status <= CL_COMPLETE)
-        return status;
+    if (dev->waiter_works && clWaitForEvents(1, &event) == CL_SUCCESS)
+        return CL_COMPLETE;
     unsigned seen = calls_of(dev->gate);
     atomic_fetch_add(&dev->gate->holders, 1);
     const bool called = clSetEventCallback(event, CL_COMPLETE, on_complete, dev->gate) == CL_SUCCESS;
     if (!called)
         drop(dev->gate);
+    cl_int status;
     for (status = status_of(event); status > CL_COMPLETE; status = status_of(event)) {
         sleep_at(dev->gate, &seen, called ? pause : 50);
         pause = pause < 100e3 ? pause * 2 : pause;

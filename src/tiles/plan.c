@@ -6,6 +6,7 @@
 
 // Tiles that are used up at once should stay in a CPU's last cache; a window or panel is as large as that allows.
 static const uint64_t STREAM_BYTES = 8u << 20;
+static const uint64_t SUMS_BYTES = 16u << 20; // beyond the least, well spent on partial sums: fewer and larger walks
 // Multiply-adds that a pair's epilogue takes as long as: one exponential and its sums; the weight of one kept tile's entry.
 enum { WIDE = 16 };
 static const double SUMS_WORK = 24.0, POINTWISE_WORK = 56.0, WEIGHT_WORK = 8.0;
@@ -33,7 +34,7 @@ static size_t superblocks_in(size_t size, uint64_t each, uint64_t room)
 uint64_t chi__room_for_sums(chi_device *dev, const chi__needs *needs)
 {
     const uint64_t beyond = chi__memory_left(dev) - chi__needs_bytes(needs);
-    return beyond < CHI__SUMS_BYTES ? beyond : CHI__SUMS_BYTES;
+    return beyond < SUMS_BYTES ? beyond : SUMS_BYTES;
 }
 
 static void choose_scheme(chi__passes *p, uint64_t keep_bytes)

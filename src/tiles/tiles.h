@@ -141,9 +141,6 @@ typedef struct chi__passes {
 // Partial sums of a row that a row function adds up: one a superblock, or the one total.
 static inline size_t chi__sum_parts(const chi__passes *p) { return p->joined ? 1 : p->row_parts; }
 static inline size_t chi__column_parts(const chi__passes *p) { return p->joined ? 1 : p->col_parts; } // of a column
-// Beyond the least, this much is well spent on partial sums: fewer and larger walks.
-enum { CHI__SUMS_BYTES = 16 << 20 };
-
 // How much more than the least may go into partial sums and into kept tiles.
 typedef struct chi__room { uint64_t sums, kept; } chi__room;
 // What is left beyond needs that fit, as far as it is well spent on partial sums.

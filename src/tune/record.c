@@ -41,12 +41,10 @@ void chi__identity_of(const chi_device_info *info, chi__identity *out)
     copy_quotable(info->name, out->name, sizeof out->name);
     copy_quotable(info->vendor, out->vendor, sizeof out->vendor);
     copy_quotable(info->platform, out->platform, sizeof out->platform);
-    copy_quotable(info->driver, out->driver, sizeof out->driver);
-    const uint64_t settings = chi__driver_settings(); // other code, other times
-    if (settings) {
-        const size_t room = sizeof out->driver - 32, length = strlen(out->driver) < room ? strlen(out->driver) : room;
-        snprintf(out->driver + length, sizeof out->driver - length, ", settings %016" PRIx64, settings);
-    }
+    char settings[CHI__SETTINGS_ROOM], driver[sizeof out->driver]; // other settings: other code, other times
+    const int most = (int)(sizeof driver - 1 - strlen(chi__driver_settings(settings)));
+    snprintf(driver, sizeof driver, "%.*s%s", most, info->driver, settings);
+    copy_quotable(driver, out->driver, sizeof out->driver);
     copy_quotable(info->type, out->type, sizeof out->type);
     out->units = info->units;
     out->vector = info->vector_width;

@@ -2,9 +2,10 @@
 // search.c: chi_tune: which kernels, which candidates in which order, and when to end. One candidate: candidates.c.
 // Header: include/chiaro/tuner.h.
 //
-// A kernel's race: the default; the table's default (CPUs: of each vector width); the model's first shapes, or, once products
-// were raced, what was best for them; then neighbours of the best (quick: in block, depth, stages and sub-groups; thorough: in everything, until none is
-// better). Each kernel has its share of the time; what one leaves, the next ones have. The finals decide.
+// A kernel's race: the default; the table's default; on CPUs, and in thorough searches, all tiles of the table; the model's
+// first shapes, or, once products were raced, what was best for them; then neighbours of the best (quick: in block, depth,
+// stages and sub-groups; thorough: in everything, until none is better). Each kernel has its share of the time; what one
+// leaves, the next ones have. The finals decide.
 #include "search.h"
 
 #include <stdarg.h>
@@ -104,7 +105,7 @@ static size_t seeds_of(const chi__search *s, chi__family family, chi__tile *seed
         for (size_t i = 0; i < found; i++)
             count = add_seed(seeds, count, room, &best[i]->tile, family);
     }
-    // A CPU's driver may name another vector width than it compiles for: the tables' tiles of other widths come first.
+    // A CPU's driver may name another vector width than it compiles for: the table has tiles of each.
     const bool widths = s->core == CHI_CORE_PANEL && !s->core_race;
     for (size_t i = 0; (!quick || widths) && chi_tile_name(s->core, i); i++)
         if (chi__tile_parse(s->core, chi_tile_name(s->core, i), &tile) && chi__tile_fits(&tile, &s->info))
