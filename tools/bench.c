@@ -37,8 +37,8 @@ static int parse(bench *b, int argc, char **argv, size_t *given)
         { "predict", NULL, "beside losses the time that `chiaro plan` predicts", NULL, &b->predict },
         { "provider", "chiaro|clblast|auto", "gemm: whose product; auto (default): chiaro, or what tuning found under --numerics fast", &b->provider, NULL },
     };
-    return tool_parse(&b->tool, argc, argv, own, sizeof own / sizeof *own,
-        "bench PROBLEM… [--set NAMES] [--devices A,B] [--compare FILE] [--json]\n"
+    const tool_command command = {
+        "bench PROBLEM… [--set NAMES] [--devices A,B] [--compare FILE] [--json]",
         "PROBLEM: gemm:NxMxD  logsumexp:NxMxD  stats:NxMxD  topk:NxMxD[,k=K]  clip:NxNxD  infonce:NxNxD  ntxent:NxNxD\n"
         "         supcon:NxNxD[,c=CLASSES]  siglip:NxNxD  moco:NxQUEUExD  conv:BATCHxCINxHxWxCOUT[,k=SIDE][,s=STRIDE][,p=PADDING][,b=0: forward alone]\n"
         "         train-step:BATCH  peak\n"
@@ -48,7 +48,10 @@ static int parse(bench *b, int argc, char **argv, size_t *given)
         "where copying its inputs and outputs once would take longer; small problems stay in caches and may pass it.\n"
         "A comparison gives times over earlier times with an interval of 95 %; where that holds 1 there is no difference,\n"
         "where the fastest repetitions say the opposite it is unclear.",
-        "chiaro bench --set loss --peak --json > before.jsonl; chiaro bench --set loss --compare before.jsonl", b->given, given, WORDS);
+        "chiaro bench --set loss --peak --json > before.jsonl; chiaro bench --set loss --compare before.jsonl",
+        TOOL_OPENS | TOOL_JSON, WORDS,
+    };
+    return tool_parse(&b->tool, argc, argv, &command, own, sizeof own / sizeof *own, b->given, given);
 }
 
 static int check_options(bench *b, size_t given)

@@ -10,7 +10,8 @@ int command_cache(int argc, char **argv)
     const char *words[1];
     size_t count = 0, removed = 0;
     char path[4096];
-    const int result = tool_parse(&t, argc, argv, NULL, 0, "cache path|clear [OPTIONS]", "chiaro cache clear", words, &count, 1);
+    const tool_command command = { "cache path|clear", "The folder of compiled programs: where it is, or its emptying.", "chiaro cache clear", 0, 1 };
+    const int result = tool_parse(&t, argc, argv, &command, NULL, 0, words, &count);
     if (result != TOOL_DONE || t.help)
         return result;
     if (count == 0 || (strcmp(words[0], "path") != 0 && strcmp(words[0], "clear") != 0))

@@ -22,10 +22,10 @@ static json_t *as_json(const chi_device_info *d)
 int command_devices(int argc, char **argv)
 {
     tool t = { 0 };
-    const char *none = NULL;
-    size_t words = 0, count = 0;
+    size_t count = 0;
     chi_device_info *list = NULL;
-    const int result = tool_parse(&t, argc, argv, NULL, 0, "devices [--json]", "chiaro devices --json", &none, &words, 0);
+    const tool_command command = { "devices [--json]", "What OpenCL devices there are, what is wrong with them, and a selector for each.", "chiaro devices --json", TOOL_JSON, 0 };
+    const int result = tool_parse(&t, argc, argv, &command, NULL, 0, NULL, NULL);
     if (result != TOOL_DONE || t.help)
         return result;
     const chi_status st = chi_device_list(&t.options, &list, &count);

@@ -8,16 +8,19 @@
 int command_embed(int argc, char **argv)
 {
     tool t = { 0 };
-    const char *path = NULL, *images = NULL, *output = NULL, *none = NULL;
+    const char *path = NULL, *images = NULL, *output = NULL;
     bool head = false;
-    size_t words = 0;
     const tool_option own[] = {
         { "model", "FILE", "model.safetensors or a checkpoint", &path, NULL },
         { "images", "FILE", "images as .npy or idx(.gz)", &images, NULL },
         { "output", "FILE", "features as .npy, float32 [images][features]", &output, NULL },
         { "head", NULL, "behind the head, instead of the features before it", NULL, &head },
     };
-    int result = tool_parse(&t, argc, argv, own, 4, "embed --model FILE --images FILE --output FILE", "chiaro embed --model run/model.safetensors --images X.npy --output features.npy", &none, &words, 0);
+    const tool_command command = {
+        "embed --model FILE --images FILE --output FILE", NULL,
+        "chiaro embed --model run/model.safetensors --images X.npy --output features.npy", TOOL_OPENS | TOOL_QUIET, 0,
+    };
+    int result = tool_parse(&t, argc, argv, &command, own, sizeof own / sizeof *own, NULL, NULL);
     if (result != TOOL_DONE || t.help)
         return result;
     if (!path || !images || !output)

@@ -20,8 +20,6 @@ typedef struct evaluation {
 
 static int read_options(evaluation *e, int argc, char **argv)
 {
-    const char *none = NULL;
-    size_t words = 0;
     const tool_option own[] = {
         { "model", "FILE", "model.safetensors or a checkpoint", &e->path, NULL },
         { "data", "DIR", "folder with train-… and t10k-… idx(.gz) files", &e->data, NULL },
@@ -31,7 +29,12 @@ static int read_options(evaluation *e, int argc, char **argv)
         { "test-labels", "FILE", "their labels", &e->test_labels, NULL },
         { "holdout", "N", "test on the last N training images instead (train with the same holdout)", &e->holdout_text, NULL },
     };
-    const int result = tool_parse(&e->tool, argc, argv, own, 7, "eval --model FILE --data DIR [--json]", "chiaro eval --model run/model.safetensors --data /usr/share/datasets/fashion-mnist --json", &none, &words, 0);
+    const tool_command command = {
+        "eval --model FILE --data DIR [--json]", NULL,
+        "chiaro eval --model run/model.safetensors --data /usr/share/datasets/fashion-mnist --json",
+        TOOL_OPENS | TOOL_JSON | TOOL_QUIET, 0,
+    };
+    const int result = tool_parse(&e->tool, argc, argv, &command, own, sizeof own / sizeof *own, NULL, NULL);
     if (result != TOOL_DONE || e->tool.help)
         return result;
     if (!e->path || (!e->data == !e->images))

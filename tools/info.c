@@ -196,9 +196,11 @@ int command_info(int argc, char **argv)
 {
     tool t = { 0 };
     const char *path = NULL;
-    size_t words = 0;
-    const int result = tool_parse(&t, argc, argv, NULL, 0, "info FILE [--json]\nTypes, shapes, ranges and metadata of an idx, idx.gz, npy or safetensors file.",
-                                  "chiaro info run/model.safetensors", &path, &words, 1);
+    const tool_command command = {
+        "info FILE [--json]", "Types, shapes, ranges and metadata of an idx, idx.gz, npy or safetensors file.",
+        "chiaro info run/model.safetensors", TOOL_JSON, 1,
+    };
+    const int result = tool_parse(&t, argc, argv, &command, NULL, 0, &path, NULL);
     if (result != TOOL_DONE || t.help)
         return result;
     return path ? show(path, t.json) : tool_usage("info needs a FILE (chiaro info --help)");

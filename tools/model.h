@@ -3,6 +3,7 @@
 #ifndef CHIARO_MODEL_H
 #define CHIARO_MODEL_H
 
+#include "images.h"
 #include "recipe.h"
 
 typedef struct model {

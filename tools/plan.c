@@ -71,8 +71,11 @@ int command_plan(int argc, char **argv)
         { "temperature", "T", "of the loss (default 0.1): a low one needs a shift a row, and one more pass", &temperature_text, NULL },
         { "forward", NULL, "the value alone, no gradients", NULL, &forward },
     };
-    const int parsed = tool_parse(&t, argc, argv, own, sizeof own / sizeof *own, "plan LOSS:NxMxD [--memory BYTES] [--device SELECTOR] [--json]",
-                                  "chiaro plan clip:65536x65536x512 --memory 2G", &word, &words, 1);
+    const tool_command command = {
+        "plan LOSS:NxMxD [--memory BYTES] [--device SELECTOR] [--json]", NULL, "chiaro plan clip:65536x65536x512 --memory 2G",
+        TOOL_OPENS | TOOL_JSON, 1,
+    };
+    const int parsed = tool_parse(&t, argc, argv, &command, own, sizeof own / sizeof *own, &word, &words);
     if (parsed != TOOL_DONE || t.help)
         return parsed;
     if (words == 0)

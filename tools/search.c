@@ -37,8 +37,6 @@ typedef struct search {
 static int read_options(search *s, int argc, char **argv)
 {
     static const char *const metrics[] = { "dot", "cosine", "euclidean" };
-    const char *none = NULL;
-    size_t words = 0;
     const tool_option own[] = {
         { "base", "FILE", "rows to search in, .npy [rows][features]", &s->base_path, NULL },
         { "query", "FILE", "rows to search for, .npy [queries][features]", &s->query_path, NULL },
@@ -46,12 +44,14 @@ static int read_options(search *s, int argc, char **argv)
         { "metric", "cosine|dot|euclidean", "default cosine; euclidean: squared distance, smallest first", &s->metric_text, NULL },
         { "output", "DIR", "receives indices.npy (int64) and scores.npy (float32), both [queries][k]", &s->output, NULL },
     };
-    const int result = tool_parse(&s->tool, argc, argv, own, 5,
-        "search --base FILE --query FILE --output DIR [--k N] [--metric M]\n"
+    const tool_command command = {
+        "search --base FILE --query FILE --output DIR [--k N] [--metric M]",
         "Best first, ties by the lower index, exact: no option on memory, cores or threads changes a bit. A base larger than\n"
         "the device is walked in blocks. Files hold float32, float16, float64 or integers. A score of NaN (a NaN or an infinite\n"
         "feature, overflow) ranks below everything, so its row is listed only where fewer than k others are left.",
-        "chiaro search --base features.npy --query queries.npy --k 10 --output found", &none, &words, 0);
+        "chiaro search --base features.npy --query queries.npy --k 10 --output found", TOOL_OPENS | TOOL_JSON | TOOL_QUIET, 0,
+    };
+    const int result = tool_parse(&s->tool, argc, argv, &command, own, sizeof own / sizeof *own, NULL, NULL);
     if (result != TOOL_DONE || s->tool.help)
         return result;
     if (!s->base_path || !s->query_path || !s->output)

@@ -23,10 +23,19 @@ typedef struct tool {
     chi_device_options options; // made of the above
 } tool;
 
-// Parses argv from argv[1]; words that are no options are collected in words. Prints help and returns TOOL_DONE with
-// t->help set, or a sentence and TOOL_USAGE.
-int tool_parse(tool *t, int argc, char **argv, const tool_option *own, size_t count, const char *usage, const char *example,
-               const char **words, size_t *word_count, size_t most_words);
+// Which of the options that commands share mean something to a command; it refuses the others.
+enum { TOOL_OPENS = 1, TOOL_SEED = 2, TOOL_JSON = 4, TOOL_QUIET = 8, TOOL_ANY = 16 }; // OPENS: it opens a device
+
+// How a command is called, for its help.
+typedef struct tool_command {
+    const char *usage, *about, *example; // usage begins with the command's name; about NULL: the usage says it all
+    unsigned common;                     // TOOL_OPENS | …
+    size_t most_words;                   // of words that are no options
+} tool_command;
+
+// Parses argv from argv[1]: "--name VALUE" or "--name=VALUE", underscores for dashes, options end at "--"; other words are
+// collected in words [most_words]. Prints help and returns TOOL_DONE with t->help set, or a sentence and TOOL_USAGE.
+int tool_parse(tool *t, int argc, char **argv, const tool_command *c, const tool_option *own, size_t count, const char **words, size_t *word_count);
 
 int tool_fail(chi_status status);                                                   // prints "chiaro: <sentence>"; the exit status
 int tool_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));      // TOOL_USAGE
@@ -51,17 +60,6 @@ char *tool_read_text(const char *path); // NULL: said why
 
 // A text file that the build put into the program.
 typedef struct text_source { const char *name, *text; } text_source;
-
-// Images as bytes [count][pixels] on the host, labels [count] or NULL.
-typedef struct tool_images {
-    uint8_t *pixels;
-    int32_t *labels;
-    size_t count, channels, height, width, classes;
-} tool_images;
-// From idx files in a folder (`part` "train" or "t10k"), or from two files. labels NULL: none are read.
-int tool_load_folder(const char *folder, const char *part, tool_images *out);
-int tool_load_files(const char *images, const char *labels, tool_images *out);
-void tool_free_images(tool_images *images);
 
 int command_train(int argc, char **argv);
 int command_embed(int argc, char **argv);

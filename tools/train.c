@@ -48,9 +48,11 @@ static int read_options(trainer *t, int argc, char **argv)
         if (strcmp(recipe_key(i), "seed") != 0)
             own[count++] = (tool_option){ recipe_key(i), "VALUE", recipe_help(i), &t->overrides[i], NULL };
     const char *name = NULL;
-    size_t words = 0;
-    int result = tool_parse(&t->tool, argc, argv, own, count, "train RECIPE --data DIR --output DIR [OPTIONS]\nrecipes: simclr, supcon, baseline; every key of a recipe is an option",
-                            "chiaro train simclr --data /usr/share/datasets/fashion-mnist --output run --epochs 2", &name, &words, 1);
+    const tool_command command = {
+        "train RECIPE --data DIR --output DIR [OPTIONS]", "recipes: simclr, supcon, baseline; every key of a recipe is an option",
+        "chiaro train simclr --data /usr/share/datasets/fashion-mnist --output run --epochs 2", TOOL_OPENS | TOOL_SEED | TOOL_QUIET, 1,
+    };
+    int result = tool_parse(&t->tool, argc, argv, &command, own, count, &name, NULL);
     if (result != TOOL_DONE || t->tool.help)
         return result;
     recipe_defaults(&t->recipe);

@@ -41,8 +41,6 @@ static int read_search_options(tune *t)
 
 static int read_options(tune *t, int argc, char **argv)
 {
-    const char *none = NULL;
-    size_t words = 0;
     const tool_option own[] = {
         { "kernel", "NAME,…", "core, logsumexp, topk, loss, conv; default: all that the effort covers", &t->kernels, NULL },
         { "effort", "quick|thorough", "quick (default): under a minute, not conv; thorough: a quarter of an hour", &t->effort, NULL },
@@ -55,8 +53,8 @@ static int read_options(tune *t, int argc, char **argv)
         { "import", "FILE", "take the records of a file, where there are none yet", &t->import_path, NULL },
         { "forget", NULL, "remove all records, and what was tried", NULL, &t->forget },
     };
-    const int result = tool_parse(&t->tool, argc, argv, own, sizeof own / sizeof *own,
-        "tune [--effort quick|thorough] [--kernel NAME,…]\n"
+    const tool_command command = {
+        "tune [--effort quick|thorough] [--kernel NAME,…]",
         "Finds the tiles that are fastest on a device and records them; every command uses them from then on. Results do not\n"
         "change by a bit: a tile with other results is rejected, as is one that hangs, crashes or does not build, and not\n"
         "tried again. Ctrl-C keeps what is finished; the same command goes on. With --tile NAME that tile is what candidates\n"
@@ -64,7 +62,9 @@ static int read_options(tune *t, int argc, char **argv)
         "features), b64 (rows of a block); g64x64k16 (group: rows x columns x depth of local memory), then v4 (floats a load),\n"
         "w8x16 (work-items), d2 (stages: the next block of operands is loaded meanwhile), s16 (sub-groups of 16, where the\n"
         "driver has them), b64. Records lie in CHIARO_TUNE_DIR, else $XDG_DATA_HOME/chiaro/tune, else ~/.local/share/chiaro/tune.",
-        "chiaro tune --effort quick", &none, &words, 0);
+        "chiaro tune --effort quick", TOOL_OPENS | TOOL_JSON | TOOL_QUIET, 0,
+    };
+    const int result = tool_parse(&t->tool, argc, argv, &command, own, sizeof own / sizeof *own, NULL, NULL);
     if (result != TOOL_DONE || t->tool.help)
         return result;
     if (t->list + t->forget + (t->export_path != NULL) + (t->import_path != NULL) + t->dry_run > 1)
