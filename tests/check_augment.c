@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// check_augment.c: kernels/data against src/ref/augment.c, bit for bit on both cores and at any batch split; the
-// distributions of the draws; bad options and bad indices.
+// check_augment.c: kernels/data against src/ref/augment.c, bit for bit on both cores and at any batch split;
+// bytes and floats, gathered or not; bad options and bad indices. What the reference itself draws: laws_augment.c.
 #include <chiaro/data.h>
 #include <chiaro/status.h>
 
@@ -77,25 +77,92 @@ static void same_bits(const float *got, const float *want, size_t count, const c
             fail_msg("%s %zu: element %zu is %a, the reference has %a", what, which, i, (double)got[i], (double)want[i]);
 }
 
+// The same images anew on the device and in `host`: as bytes or as floats, all of them or those of the order alone.
+static void set_form(set *s, bool floats, bool gathered, void *host)
+{
+    const size_t count = gathered ? s->n : MOST, size = floats ? 4 : 1;
+    for (size_t i = 0; i < count * s->pixels; i++) {
+        const size_t image = gathered ? (size_t)s->order[i / s->pixels] : i / s->pixels;
+        const uint8_t v = s->bytes[image * s->pixels + i % s->pixels];
+        if (floats)
+            ((float *)host)[i] = (float)v / 255.0f;
+        else
+            ((uint8_t *)host)[i] = v;
+    }
+    chi_buffer_destroy(&s->images);
+    assert_int_equal(chi_buffer_create(dev, count * s->pixels * size, &s->images), CHI_OK);
+    assert_int_equal(chi_buffer_upload(s->images, 0, host, count * s->pixels * size), CHI_OK);
+}
+
+enum { SEED = 0x12345678, VIEWS = 3 };
+
+static void check_steps(set *s, const chi_augment_options *o, const void *host, uint64_t steps, const char *what, size_t which)
+{
+    const chi_matrix out = chi_matrix_view(s->out, VIEWS * s->n, s->pixels);
+    chi_augment *augment;
+    assert_int_equal(chi_augment_create(dev, o, SEED, &augment), CHI_OK);
+    for (uint64_t step = 0; step < steps; step++) {
+        assert_int_equal(chi_augment_eval(augment, s->images, s->indices, s->n, VIEWS, step, out), CHI_OK);
+        assert_int_equal(chi_buffer_download(s->out, 0, s->got, VIEWS * s->n * s->pixels * 4), CHI_OK);
+        chi__ref_augment(o, SEED, host, s->order, s->n, VIEWS, step, s->want);
+        same_bits(s->got, s->want, VIEWS * s->n * s->pixels, what, which);
+    }
+    chi_augment_destroy(&augment);
+    assert_null(augment);
+}
+
 static void matches_reference(void **state)
 {
     (void)state;
     for (size_t c = 0; c < CASES; c++) {
-        const chi_augment_options *o = &cases[c];
-        const size_t n = 19, views = 3;
-        chi_augment *augment;
         set s;
-        set_make(&s, o->channels * o->height * o->width, n, views * n);
-        assert_int_equal(chi_augment_create(dev, o, 0x123456789abcdefull, &augment), CHI_OK);
-        for (uint64_t step = 0; step < 4; step++) {
-            const chi_matrix out = chi_matrix_view(s.out, views * n, s.pixels);
-            assert_int_equal(chi_augment_eval(augment, s.images, s.indices, n, views, step, out), CHI_OK);
-            assert_int_equal(chi_buffer_download(s.out, 0, s.got, views * n * s.pixels * 4), CHI_OK);
-            chi__ref_augment(o, 0x123456789abcdefull, s.bytes, s.order, n, views, step, s.want);
-            same_bits(s.got, s.want, views * n * s.pixels, "case", c);
+        set_make(&s, cases[c].channels * cases[c].height * cases[c].width, 19, VIEWS * 19);
+        check_steps(&s, &cases[c], s.bytes, 4, "case", c);
+        set_free(&s);
+    }
+}
+
+// Bytes v, floats v / 255 and images gathered by the host: views with the same bits, on the device and in the reference.
+static void any_form(void **state)
+{
+    (void)state;
+    for (size_t c = 0; c < CASES; c++) {
+        set s;
+        set_make(&s, cases[c].channels * cases[c].height * cases[c].width, 19, VIEWS * 19);
+        float *host = malloc(MOST * s.pixels * sizeof *host), *bytes = malloc(VIEWS * s.n * s.pixels * sizeof *bytes);
+        chi__ref_augment(&cases[c], SEED, s.bytes, s.order, s.n, VIEWS, 0, bytes);
+        for (unsigned form = 1; form < 4; form++) {
+            chi_augment_options o = cases[c];
+            o.floats = form & 1;
+            o.gathered = form & 2;
+            set_form(&s, o.floats, o.gathered, host);
+            check_steps(&s, &o, host, 1, o.floats ? "floats of case" : "gathered bytes of case", c);
+            same_bits(s.got, bytes, VIEWS * s.n * s.pixels, "bytes and another form of case", c);
         }
-        chi_augment_destroy(&augment);
-        assert_null(augment);
+        free(host), free(bytes);
+        set_free(&s);
+    }
+}
+
+// Floats that no byte gives: as they are where pixels move whole, and as the reference has them.
+static void any_floats(void **state)
+{
+    (void)state;
+    for (size_t c = 0; c < CASES; c++) {
+        chi_augment_options o = cases[c];
+        set s;
+        set_make(&s, o.channels * o.height * o.width, 7, 9 + VIEWS * 7);
+        float *host = malloc(MOST * s.pixels * sizeof *host);
+        o.floats = true;
+        set_form(&s, true, false, host);
+        for (size_t i = 0; i < MOST * s.pixels; i++)
+            host[i] = i % 11 ? (float)(i * 2654435761u & 0xffffff) * 0x1p-24f : (float)(i % 2);
+        assert_int_equal(chi_buffer_upload(s.images, 0, host, MOST * s.pixels * 4), CHI_OK);
+        check_steps(&s, &o, host, 2, "floats of case", c);
+        assert_int_equal(chi_images_load(dev, s.images, true, 5, 9, s.pixels, chi_matrix_view(s.out, 9, s.pixels)), CHI_OK);
+        assert_int_equal(chi_buffer_download(s.out, 0, s.got, 9 * s.pixels * 4), CHI_OK);
+        same_bits(s.got, host + 5 * s.pixels, 9 * s.pixels, "loaded floats of case", c);
+        free(host);
         set_free(&s);
     }
 }
@@ -145,162 +212,19 @@ static void loads_all_bytes(void **state)
     for (size_t i = 0; i < MOST * pixels; i++)
         s.bytes[i] = (uint8_t)i;
     assert_int_equal(chi_buffer_upload(s.images, 0, s.bytes, MOST * pixels), CHI_OK);
-    assert_int_equal(chi_images_load(dev, s.images, 3, MOST - 3, pixels, chi_matrix_view(s.out, MOST - 3, pixels)), CHI_OK);
+    assert_int_equal(chi_images_load(dev, s.images, false, 3, MOST - 3, pixels, chi_matrix_view(s.out, MOST - 3, pixels)), CHI_OK);
     assert_int_equal(chi_buffer_download(s.out, 0, s.got, (MOST - 3) * pixels * 4), CHI_OK);
     for (size_t i = 0; i < (MOST - 3) * pixels; i++)
         s.want[i] = (float)s.bytes[3 * pixels + i] / 255.0f;
     same_bits(s.got, s.want, (MOST - 3) * pixels, "image", 3);
-    assert_int_equal(chi_images_load(dev, s.images, MOST, 0, pixels, chi_matrix_view(s.out, 0, pixels)), CHI_OK);
-    assert_int_not_equal(chi_images_load(dev, s.images, 3, MOST - 2, pixels, chi_matrix_view(s.out, MOST - 2, pixels)), CHI_OK);
-    assert_int_not_equal(chi_images_load(dev, s.images, SIZE_MAX, 2, pixels, chi_matrix_view(s.out, 2, pixels)), CHI_OK);
-    assert_int_not_equal(chi_images_load(dev, s.images, 0, 1, 0, chi_matrix_view(s.out, 1, 0)), CHI_OK);
-    assert_int_not_equal(chi_images_load(dev, NULL, 0, 1, pixels, chi_matrix_view(s.out, 1, pixels)), CHI_OK);
+    assert_int_equal(chi_images_load(dev, s.images, false, MOST, 0, pixels, chi_matrix_view(s.out, 0, pixels)), CHI_OK);
+    assert_int_not_equal(chi_images_load(dev, s.images, false, 3, MOST - 2, pixels, chi_matrix_view(s.out, MOST - 2, pixels)), CHI_OK);
+    assert_int_not_equal(chi_images_load(dev, s.images, false, SIZE_MAX, 2, pixels, chi_matrix_view(s.out, 2, pixels)), CHI_OK);
+    assert_int_not_equal(chi_images_load(dev, s.images, false, 0, 1, 0, chi_matrix_view(s.out, 1, 0)), CHI_OK);
+    assert_int_equal(chi_images_load(dev, s.images, true, 0, MOST / 4, pixels, chi_matrix_view(s.out, MOST / 4, pixels)), CHI_OK);
+    assert_int_not_equal(chi_images_load(dev, s.images, true, 0, MOST / 4 + 1, pixels, chi_matrix_view(s.out, MOST / 4 + 1, pixels)), CHI_OK);
+    assert_int_not_equal(chi_images_load(dev, NULL, false, 0, 1, pixels, chi_matrix_view(s.out, 1, pixels)), CHI_OK);
     set_free(&s);
-}
-
-// ---- distributions, of the reference alone: the device has its bits --------------------------------
-
-enum { DRAWS = 20000 };
-
-// `hits` of DRAWS with probability p, within five standard deviations.
-static void likely(size_t hits, double p, const char *what)
-{
-    const double wide = 5 * sqrt(DRAWS * p * (1 - p));
-    if (fabs((double)hits - DRAWS * p) > wide)
-        fail_msg("%s: %zu of %d, %.0f ± %.0f were due", what, hits, DRAWS, DRAWS * p, wide);
-}
-
-// View `i` of one image of 28 × 28: one step a draw.
-static void view(const chi_augment_options *o, const uint8_t *image, uint64_t i, float *out)
-{
-    const int32_t zero = 0;
-    chi__ref_augment(o, 77, image, &zero, 1, 1, i, out);
-}
-
-// A single lit pixel at row 14, column 4 tells both offsets and the flip.
-static void offsets_and_flips(void **state)
-{
-    (void)state;
-    const chi_augment_options o = { .channels = 1, .height = 28, .width = 28, .shift = 4, .flip = 0.5f };
-    uint8_t image[784] = { 0 };
-    size_t rows[9] = { 0 }, cols[9] = { 0 }, flips = 0;
-    float v[784];
-    image[14 * 28 + 4] = 255;
-    for (uint64_t i = 0; i < DRAWS; i++) {
-        size_t at = 0;
-        view(&o, image, i, v);
-        while (at < 784 && v[at] != 1.0f)
-            at++;
-        assert_in_range(at, 0, 783);
-        const size_t x = at % 28;
-        flips += x > 13;
-        assert_in_range(at / 28, 10, 18);
-        assert_true(x <= 8 || x >= 19);
-        rows[at / 28 - 10]++;
-        cols[x > 13 ? 27 - x : x]++;
-    }
-    likely(flips, 0.5, "flips");
-    for (int k = 0; k < 9; k++) {
-        likely(rows[k], 1.0 / 9, "a row offset");
-        likely(cols[k], 1.0 / 9, "a column offset");
-    }
-}
-
-static void boxes(void **state)
-{
-    (void)state;
-    const chi_augment_options o = { .channels = 1, .height = 28, .width = 28, .erase = 0.5f, .erase_low = 8, .erase_high = 14 };
-    uint8_t image[784];
-    size_t erased = 0, heights[7] = { 0 }, widths[7] = { 0 }, top = 0;
-    double expected_top = 0;
-    float v[784];
-    memset(image, 255, sizeof image);
-    for (uint64_t i = 0; i < DRAWS; i++) {
-        size_t y0 = 28, y1 = 0, x0 = 28, x1 = 0, zeros = 0;
-        view(&o, image, i, v);
-        for (size_t p = 0; p < 784; p++) {
-            if (v[p] != 0.0f)
-                continue;
-            zeros++;
-            y0 = p / 28 < y0 ? p / 28 : y0;
-            y1 = p / 28 + 1 > y1 ? p / 28 + 1 : y1;
-            x0 = p % 28 < x0 ? p % 28 : x0;
-            x1 = p % 28 + 1 > x1 ? p % 28 + 1 : x1;
-        }
-        if (!zeros)
-            continue;
-        assert_int_equal(zeros, (y1 - y0) * (x1 - x0)); // a full box
-        assert_in_range(y1 - y0, 8, 14);
-        assert_in_range(x1 - x0, 8, 14);
-        erased++;
-        heights[y1 - y0 - 8]++;
-        widths[x1 - x0 - 8]++;
-        top += y0 == 0;
-    }
-    likely(erased, 0.5, "boxes");
-    for (int k = 0; k < 7; k++) {
-        likely(heights[k], 0.5 / 7, "a box height");
-        likely(widths[k], 0.5 / 7, "a box width");
-        expected_top += 0.5 / 7 / (28 - (k + 8) + 1); // each place equally likely
-    }
-    likely(top, expected_top, "boxes at the top");
-}
-
-// Half the image at 100, half at 200: the mean stays, so both factors can be read off.
-static void factors(void **state)
-{
-    (void)state;
-    const chi_augment_options o = { .channels = 1, .height = 28, .width = 28, .jitter = 0.8f, .contrast = 0.4f, .brightness = 0.2f };
-    uint8_t image[784];
-    size_t changed = 0, contrast_low = 0, bright_low = 0, both_low = 0;
-    float v[784], lowest = 2, highest = 0;
-    for (size_t p = 0; p < 784; p++)
-        image[p] = p % 2 ? 90 : 130;
-    for (uint64_t i = 0; i < DRAWS; i++) {
-        view(&o, image, i, v);
-        const float bright = (v[0] + v[1]) * 0.5f / (110.0f / 255.0f), contrast = (v[0] - v[1]) / bright / (40.0f / 255.0f);
-        if (fabsf(bright - 1) < 1e-6f && fabsf(contrast - 1) < 1e-5f)
-            continue;
-        changed++;
-        contrast_low += contrast < 0.8f;
-        bright_low += bright < 0.9f;
-        both_low += contrast < 0.8f && bright < 0.9f;
-        lowest = contrast < lowest ? contrast : lowest;
-        highest = contrast > highest ? contrast : highest;
-        assert_true(contrast > 0.5999f && contrast < 1.4001f && bright > 0.7999f && bright < 1.2001f);
-    }
-    likely(changed, 0.8, "jitters");
-    likely(contrast_low, 0.2, "contrasts below 0.8");
-    likely(bright_low, 0.2, "brightnesses below 0.9");
-    likely(both_low, 0.05, "both"); // drawn independently
-    assert_true(lowest < 0.601f && highest > 1.399f);
-}
-
-// An image whose value is its column's number gives the window's left side and width.
-static void windows(void **state)
-{
-    (void)state;
-    const chi_augment_options o = { .channels = 2, .height = 32, .width = 32, .scale_low = 0.25f };
-    static uint8_t image[2048];
-    static float v[2048];
-    size_t small = 0;
-    double areas = 0;
-    for (size_t p = 0; p < 1024; p++) {
-        image[p] = (uint8_t)(p % 32 * 8);
-        image[1024 + p] = (uint8_t)(p / 32 * 8);
-    }
-    for (uint64_t i = 0; i < DRAWS; i++) {
-        view(&o, image, i, v);
-        // Between the middle columns the slope is 8 · width / 32 of a byte.
-        const float w = (v[17] - v[15]) / 2 * 255.0f / 8 * 32, h = (v[1024 + 17 * 32] - v[1024 + 15 * 32]) / 2 * 255.0f / 8 * 32;
-        assert_true(w > 13.4f && w < 32.01f && h > 13.4f && h < 32.01f); // √(1024 / 4 · 3/4) = 13.9, rounded
-        const double area = (double)w * (double)h / 1024;
-        areas += area;
-        small += area < 0.25 + 0.75 / 4;
-    }
-    // Uniform over [0.25, 1] but for large windows of a wrong shape, which are drawn again: the mean sinks a little.
-    assert_true(areas / DRAWS > 0.55 && areas / DRAWS < 0.63);
-    assert_true(small > DRAWS / 4 && small < DRAWS * 3 / 10);
 }
 
 // ---- what is refused ----------------------------------------------------------------------------
@@ -371,6 +295,39 @@ static void bad_arguments(void **state)
     set_free(&s);
 }
 
+// Gathered images are as many as the call's; their indices name the draws and may be any that is not negative.
+static void bad_gathered(void **state)
+{
+    (void)state;
+    const int32_t order[] = { INT32_MAX, MOST, -1, INT32_MIN };
+    chi_augment_options o = cases[7];
+    chi_augment *a;
+    set s;
+    set_make(&s, 30, 4, 8);
+    o.gathered = true;
+    assert_int_equal(chi_augment_create(dev, &o, 1, &a), CHI_OK);
+    const chi_matrix out = chi_matrix_view(s.out, 4, 30);
+    chi_buffer_destroy(&s.images);
+    assert_int_equal(chi_buffer_create(dev, 4 * 30 - 1, &s.images), CHI_OK);
+    assert_int_equal(chi_augment_eval(a, s.images, s.indices, 4, 1, 0, out), CHI_ERR_SHAPE);
+    assert_non_null(strstr(chi_error_text(), "3 images are gathered, 4"));
+    chi_device_clear_error(dev);
+    chi_buffer_destroy(&s.images);
+    assert_int_equal(chi_buffer_create(dev, 4 * 30, &s.images), CHI_OK);
+    assert_int_equal(chi_buffer_upload(s.images, 0, s.bytes, 4 * 30), CHI_OK);
+    assert_int_equal(chi_buffer_upload(s.indices, 0, order, sizeof order), CHI_OK);
+    assert_int_equal(chi_augment_eval(a, s.images, s.indices, 2, 1, 0, chi_matrix_view(s.out, 2, 30)), CHI_OK);
+    assert_int_equal(chi_device_finish(dev), CHI_OK);
+    assert_int_equal(chi_augment_eval(a, s.images, s.indices, 4, 1, 0, out), CHI_OK);
+    assert_int_equal(chi_device_finish(dev), CHI_ERR_DATA);
+    chi_device_clear_error(dev);
+    assert_int_equal(chi_buffer_download(s.out, 0, s.got, 4 * 30 * 4), CHI_OK);
+    for (size_t i = 0; i < 4 * 30; i++)
+        assert_true(i / 30 > 1 ? isnan(s.got[i]) : s.got[i] == (float)s.bytes[i] / 255.0f);
+    chi_augment_destroy(&a);
+    set_free(&s);
+}
+
 // The sentences are read through chi_error_text: refusals are what these tests are about.
 static void quiet(void *user, chi_log_level level, const char *sentence) { (void)user, (void)level, (void)sentence; }
 
@@ -402,11 +359,9 @@ int main(void)
     }
     chi_device_close(&dev);
     const struct CMUnitTest device[] = {
-        cmocka_unit_test(matches_reference), cmocka_unit_test(any_split), cmocka_unit_test(loads_all_bytes),
-        cmocka_unit_test(bad_options), cmocka_unit_test(bad_arguments),
-    };
-    const struct CMUnitTest draws[] = {
-        cmocka_unit_test(offsets_and_flips), cmocka_unit_test(boxes), cmocka_unit_test(factors), cmocka_unit_test(windows),
+        cmocka_unit_test(matches_reference), cmocka_unit_test(any_form), cmocka_unit_test(any_floats),
+        cmocka_unit_test(any_split), cmocka_unit_test(loads_all_bytes),
+        cmocka_unit_test(bad_options), cmocka_unit_test(bad_arguments), cmocka_unit_test(bad_gathered),
     };
     int failed = 0;
     if (chi_device_open(&(chi_device_options){ .core = CHI_CORE_PANEL }, &dev) == CHI_ERR_UNSUPPORTED) {
@@ -415,6 +370,5 @@ int main(void)
         chi_device_close(&dev);
         failed += cmocka_run_group_tests_name("panel", device, open_panel, shut);
     }
-    failed += cmocka_run_group_tests_name("group", device, open_group, shut);
-    return failed + cmocka_run_group_tests_name("draws", draws, NULL, NULL);
+    return failed + cmocka_run_group_tests_name("group", device, open_group, shut);
 }

@@ -84,7 +84,7 @@ static chi_status run_calls(chi_device *dev, chi_buffer *rows, chi_buffer *image
     double accuracy;
     CHI_TRY(chi_buffer_upload(rows, 0, x, sizeof x));
     CHI_TRY(chi_linear_probe(dev, m, labels, m, labels, 2, &accuracy));
-    return chi_images_load(dev, images, 0, 4, SIDE * SIDE, chi_matrix_view(rows, 4, SIDE * SIDE));
+    return chi_images_load(dev, images, false, 0, 4, SIDE * SIDE, chi_matrix_view(rows, 4, SIDE * SIDE));
 }
 
 static chi_status record_calls(chi_device *dev)

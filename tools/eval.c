@@ -115,9 +115,9 @@ static int measure_pixels(evaluation *e)
     if (st == CHI_OK)
         st = chi_buffer_create(e->dev, 4ull * e->n_test * e->pixels, &test);
     if (st == CHI_OK)
-        st = chi_images_load(e->dev, e->train_pool, 0, e->n_train, e->pixels, chi_matrix_view(train, e->n_train, e->pixels));
+        st = chi_images_load(e->dev, e->train_pool, false, 0, e->n_train, e->pixels, chi_matrix_view(train, e->n_train, e->pixels));
     if (st == CHI_OK)
-        st = chi_images_load(e->dev, e->test_pool, 0, e->n_test, e->pixels, chi_matrix_view(test, e->n_test, e->pixels));
+        st = chi_images_load(e->dev, e->test_pool, false, 0, e->n_test, e->pixels, chi_matrix_view(test, e->n_test, e->pixels));
     const int result = st == CHI_OK ? measure(e, train, test, e->pixels, &e->raw_knn, &e->raw_weighted, NULL) : tool_fail(st);
     chi_buffer_destroy(&train);
     chi_buffer_destroy(&test);

@@ -250,7 +250,7 @@ static chi_status run_features(model *m, const chi_buffer *images, size_t count,
     for (size_t first = 0; first < count; first += batch) {
         const size_t rows = count - first < batch ? count - first : batch;
         const chi_matrix x = chi_matrix_rows(pixels, 0, rows), z = chi_matrix_rows(out, first, rows), h = chi_matrix_rows(middle, 0, rows);
-        chi_status st = chi_images_load(m->dev, images, first, rows, pixels.cols, x);
+        chi_status st = chi_images_load(m->dev, images, false, first, rows, pixels.cols, x);
         if (st == CHI_OK)
             st = chi_encoder_forward(m->encoder, x, head ? h : z);
         if (st == CHI_OK && head)

@@ -83,20 +83,25 @@ typedef struct chi_augment_options {
     float contrast, brightness; // factor 1 ± this, < 1; default: 0
     float erase;          // probability of one zeroed box; default: 0
     size_t erase_low, erase_high; // sides of the box, drawn independently from this range
+    bool floats;          // images are float32 in [0, 1], 4 bytes a value (not checked; NaN stays NaN); default: bytes
+    bool gathered;        // images hold the n images of one call in their order, and indices only name them for the
+                          // draws: data sets larger than the device's memory; default: the whole data set
 } chi_augment_options;
 
 typedef struct chi_augment chi_augment;
 chi_status chi_augment_create(chi_device *dev, const chi_augment_options *options, uint64_t seed, chi_augment **out);
 void chi_augment_destroy(chi_augment **augment);
 
-// images: the whole data set as [count] images of u8 (channels·height·width bytes each) on the device.
-// indices [n] int32: which images. out [views·n][pixels]: view v of image i in row v·n + i. step < 2³².
-// An index out of range makes its rows NaN and is an error at the next wait.
+// images: the whole data set as [count] images of u8 or float (channels·height·width values each) on the device, or with
+// .gathered [n] images. indices [n] int32: which images. out [views·n][pixels]: view v of image i in row v·n + i.
+// step < 2³². An index out of range (gathered: below 0) makes its rows NaN and is an error at the next wait.
+// The same bits from bytes v as from floats v / 255 (rounded correctly, as chi_images_load gives them), and gathered or not.
 chi_status chi_augment_eval(chi_augment *augment, const chi_buffer *images, const chi_buffer *indices,
                             size_t n, size_t views, uint64_t step, chi_matrix out);
 
-// The same images as they are, divided by 255: rows first … first + n − 1 of the data set.
-chi_status chi_images_load(chi_device *dev, const chi_buffer *images, size_t first, size_t n, size_t pixels, chi_matrix out);
+// The same images as they are, bytes divided by 255: rows first … first + n − 1 of what `images` hold.
+chi_status chi_images_load(chi_device *dev, const chi_buffer *images, bool floats, size_t first, size_t n, size_t pixels,
+                           chi_matrix out);
 
 // Random numbers from (seed, counter) alone. Rows of length 1 (uniform in the cube, then normalised); a
 // permutation of 0 … n − 1 for one epoch.

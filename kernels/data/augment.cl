@@ -5,14 +5,16 @@
 //   crop     shift: pixel (y, x) = image(y + oy − shift, x + ox − shift), zero outside, oy, ox of 0 … 2 shift
 //            resized: a window of area A = HW (low + u (1 − low)) and sides √(A r), √(A / r), r = (4/3)^(2u − 1),
 //            each rounded to even, ten tries, then the largest centred window within these ratios; bilinear,
-//            half-pixel centres: f = max(fma(side / H, y + ½, −½), 0), values fma(f − ⌊f⌋, b − a, a), columns first
+//            half-pixel centres: f = max(fma(side / H, y + ½, −½), 0), values fma(f − ⌊f⌋, b − a, a), columns first,
+//            of bytes, or of floats · 255, then / 255
 //   flip     x ← W − 1 − x
 //   jitter   v ← fma(v − mean, contrast, mean) · brightness, factors fma(2u − 1, range, 1); mean = lane sum · float(1 / pixels)
 //   erase    zero in a box, sides low … high, then clamp to [0, 1]
 //
 // Draws, Philox blocks of (image, view): 0 oy, ox, flip, jitter; 1 contrast, brightness, erase; 2 box height, width,
 // y, x; 3 … 12 a window's area, ratio, y, x. Host: src/data/augment.c. Reference, bit for bit: src/ref/augment.c.
-// Set by the host: ITEMS, work-items of a group; SUMS, at least the superblocks of an image (1 for one item).
+// Set by the host: ITEMS, work-items of a group; SUMS, at least the superblocks of an image (1 for one item); FLOATS,
+// whether images are floats.
 #include "common/math.h"
 #include "common/rng.h"
 #include "data/pixels.h"
@@ -62,7 +64,7 @@ inline window resized_window(const source s, const uint height, const uint width
 }
 
 // One row of the shifted crop: zeros, the part of the image's row that is inside, zeros.
-inline void shift_row(const window at, const int y, const int height, const int width, global const uchar *plane,
+inline void shift_row(const window at, const int y, const int height, const int width, global const stored *plane,
                       global float *to)
 {
     const int row = y + at.y;
@@ -70,17 +72,17 @@ inline void shift_row(const window at, const int y, const int height, const int 
     const int left = clamp(-at.x, 0, width), right = clamp(width - at.x, left, width);
     const int begin = !inside ? width : at.flip ? width - right : left;
     const int end = !inside ? width : at.flip ? width - left : right;
-    global const uchar *from = plane + (size_t)(inside ? row : 0) * (uint)width;
+    global const stored *from = plane + (size_t)(inside ? row : 0) * (uint)width;
     int x = 0;
     for (; x < begin; x++)
         to[x] = 0.0f;
     if (at.flip) {
         const int last = width - 1 + at.x;
         for (; x < end; x++)
-            to[x] = unit_of((float)from[last - x]);
+            to[x] = unit_stored(from[last - x]);
     } else {
         for (; x < end; x++)
-            to[x] = unit_of((float)from[x + at.x]);
+            to[x] = unit_stored(from[x + at.x]);
     }
     for (; x < width; x++)
         to[x] = 0.0f;
@@ -89,18 +91,19 @@ inline void shift_row(const window at, const int y, const int height, const int 
 inline float place(const float scale, const int i) { return max(fma(scale, (float)i + 0.5f, -0.5f), 0.0f); }
 
 inline void resized_row(const window at, const int y, const int width, const float scale_y, const float scale_x,
-                        global const uchar *plane, global float *to)
+                        global const stored *plane, global float *to)
 {
     const float fy = place(scale_y, y);
     const int y0 = min((int)fy, at.h - 1), y1 = min(y0 + 1, at.h - 1);
     const float ly = fy - (float)y0;
-    global const uchar *upper = plane + (size_t)(at.y + y0) * (uint)width + at.x;
-    global const uchar *lower = plane + (size_t)(at.y + y1) * (uint)width + at.x;
+    global const stored *upper = plane + (size_t)(at.y + y0) * (uint)width + at.x;
+    global const stored *lower = plane + (size_t)(at.y + y1) * (uint)width + at.x;
     for (int x = 0; x < width; x++) {
         const float fx = place(scale_x, at.flip ? width - 1 - x : x);
         const int x0 = min((int)fx, at.w - 1), x1 = min(x0 + 1, at.w - 1);
         const float lx = fx - (float)x0;
-        const float a = (float)upper[x0], b = (float)upper[x1], c = (float)lower[x0], d = (float)lower[x1];
+        const float a = byte_stored(upper[x0]), b = byte_stored(upper[x1]);
+        const float c = byte_stored(lower[x0]), d = byte_stored(lower[x1]);
         const float top = fma(lx, b - a, a), bottom = fma(lx, d - c, c);
         to[x] = unit_of(fma(ly, bottom - top, top));
     }
@@ -176,8 +179,9 @@ void data_augment(const uint first, const uint n, const uint channels, const uin
                   const float inv_height, const float inv_width, const float inv_pixels,
                   const float flip, const float jitter, const float contrast, const float brightness,
                   const float erase, const uint erase_low, const uint erase_high,
-                  const ulong seed, const uint step, const uint count, const ulong offset, const uint stride,
-                  global const uchar *restrict images, // [count][channels][height][width]
+                  const ulong seed, const uint step, const uint count, // indices are below count
+                  const uint gathered, const ulong offset, const uint stride,
+                  global const stored *restrict images, // [count], gathered: [n], each [channels][height][width]
                   global const int *restrict indices,  // [n]
                   global float *restrict out,          // [views n][stride] from offset
                   global uint *restrict faults)
@@ -200,11 +204,11 @@ void data_augment(const uint first, const uint n, const uint channels, const uin
     at.flip = uniform_of(a.z) < flip;
 
     const float scale_y = (float)at.h * inv_height, scale_x = (float)at.w * inv_width;
-    global const uchar *image = images + (size_t)(known ? s.image : 0) * pixels;
+    global const stored *image = images + (size_t)(gathered ? row % n : known ? s.image : 0) * pixels;
     for (uint r = item; r < channels * height; r += ITEMS) {
         const uint channel = r / height;
         const int y = (int)(r - channel * height);
-        global const uchar *plane = image + (size_t)channel * height * width;
+        global const stored *plane = image + (size_t)channel * height * width;
         if (low > 0.0f)
             resized_row(at, y, (int)width, scale_y, scale_x, plane, to + (size_t)r * width);
         else

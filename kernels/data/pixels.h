@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// data/pixels.h: bytes as floats in [0, 1].
+// data/pixels.h: what images are stored as, bytes or floats, and either as floats in [0, 1].
+// Set by the host: FLOATS, whether they are floats.
+
+#ifndef FLOATS
+#error "kernels/data/pixels.h: FLOATS is not set"
+#endif
 
 #define INV_255 0x1.010102p-8f
 
@@ -16,3 +21,17 @@ inline float16 unit16_of(const float16 v)
     const float16 q = v * INV_255;
     return fma(fma(-q, (float16)(255.0f), v), (float16)(INV_255), q);
 }
+
+// A stored value as one in [0, 1], and as one in [0, 255]. A float v / 255 times 255 is v again for every byte v, so that
+// what is interpolated between bytes and between such floats has the same bits.
+#if FLOATS
+typedef float stored;
+inline float unit_stored(const stored v) { return v; }
+inline float byte_stored(const stored v) { return v * 255.0f; }
+inline float16 unit16_stored(const size_t c, global const stored *from) { return vload16(c, from); }
+#else
+typedef uchar stored;
+inline float unit_stored(const stored v) { return unit_of((float)v); }
+inline float byte_stored(const stored v) { return (float)v; }
+inline float16 unit16_stored(const size_t c, global const stored *from) { return unit16_of(convert_float16(vload16(c, from))); }
+#endif

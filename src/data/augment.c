@@ -20,6 +20,7 @@ struct chi_augment {
 };
 
 static size_t superblocks(size_t n) { return chi__div_up(n, chi__superblock(n)); }
+static uint64_t value_bytes(bool floats) { return floats ? 4 : 1; }
 static bool fraction(float p) { return p >= 0.0f && p <= 1.0f; } // false for NaN
 
 static chi_status check_options(chi_device *dev, const chi_augment_options *o)
@@ -51,14 +52,14 @@ static size_t group_items(const chi_device *dev, size_t pixels)
     return superblocks(pixels) > MAX_SUMS ? 1 : chi__items(tile);
 }
 
-static chi_status get_kernel(chi_device *dev, const char *file, const char *name, size_t pixels, chi__kernel **out)
+static chi_status get_kernel(chi_device *dev, const char *file, const char *name, size_t pixels, bool floats, chi__kernel **out)
 {
     char defines[64];
     const size_t items = group_items(dev, pixels), sums = items == 1 ? 1 : superblocks(pixels);
     size_t room = 1; // a power of two: images of all sizes share a few programs
     while (room < sums)
         room *= 2;
-    snprintf(defines, sizeof defines, "ITEMS=%zu SUMS=%zu", items, room);
+    snprintf(defines, sizeof defines, "ITEMS=%zu SUMS=%zu FLOATS=%d", items, room, floats);
     return chi__kernel_get(dev, file, name, defines, out);
 }
 
@@ -77,7 +78,7 @@ chi_status chi_augment_create(chi_device *dev, const chi_augment_options *option
     made->options = *options;
     made->seed = seed;
     made->pixels = options->channels * options->height * options->width;
-    const chi_status st = get_kernel(dev, "data/augment.cl", "data_augment", made->pixels, &made->kernel);
+    const chi_status st = get_kernel(dev, "data/augment.cl", "data_augment", made->pixels, options->floats, &made->kernel);
     if (st != CHI_OK) {
         chi__free(made);
         return st;
@@ -94,12 +95,12 @@ void chi_augment_destroy(chi_augment **augment)
     *augment = NULL;
 }
 
-// Images of `pixels` bytes in a buffer of this device.
-static chi_status count_images(chi_device *dev, const chi_buffer *images, size_t pixels, const char *what, size_t *count)
+// Images of `bytes` in a buffer of this device.
+static chi_status count_images(chi_device *dev, const chi_buffer *images, uint64_t bytes, const char *what, size_t *count)
 {
     if (!images || chi__buffer_device(images) != dev)
         return chi__fail(dev, CHI_ERR_ARGUMENT, "%s: no images on this device", what);
-    const uint64_t held = chi_buffer_bytes(images) / pixels;
+    const uint64_t held = chi_buffer_bytes(images) / bytes;
     *count = held < INT32_MAX ? (size_t)held : INT32_MAX;
     return CHI_OK;
 }
@@ -112,9 +113,11 @@ chi_status chi_augment_eval(chi_augment *augment, const chi_buffer *images, cons
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "augment: no handle");
     chi_device *dev = augment->dev;
     const chi_augment_options *o = &augment->options;
-    CHI_TRY(count_images(dev, images, augment->pixels, "augment", &count));
+    CHI_TRY(count_images(dev, images, augment->pixels * value_bytes(o->floats), "augment", &count));
     if (!indices || chi__buffer_device(indices) != dev || n > INT32_MAX || 4 * (uint64_t)n > chi_buffer_bytes(indices))
         return chi__fail(dev, CHI_ERR_SHAPE, "augment: no room for %zu indices on this device", n);
+    if (o->gathered && n > count)
+        return chi__fail(dev, CHI_ERR_SHAPE, "augment: %zu images are gathered, %zu were to be", count, n);
     if (views == 0 || views > MAX_VIEWS || n * views > UINT32_MAX || step > UINT32_MAX)
         return chi__fail(dev, CHI_ERR_ARGUMENT, "augment: %zu views of %zu images at step %llu", views, n,
                          (unsigned long long)step);
@@ -126,23 +129,24 @@ chi_status chi_augment_eval(chi_augment *augment, const chi_buffer *images, cons
                   F32((float)(1.0 / (double)o->height)), F32((float)(1.0 / (double)o->width)),
                   F32((float)(1.0 / (double)augment->pixels)), F32(o->flip), F32(o->jitter), F32(o->contrast),
                   F32(o->brightness), F32(o->erase), U32(o->erase_low), U32(o->erase_high), U64(augment->seed), U32(step),
-                  U32(count), U64(out.offset), U32(chi__stride(out)), BUF(images), BUF(indices), BUF(out.buffer),
+                  U32(o->gathered ? 1u << 31 : count), U32(o->gathered), U64(out.offset), U32(chi__stride(out)), BUF(images), BUF(indices), BUF(out.buffer),
                   BUF(chi__faults(dev)) },
     };
     return chi__run_groups(dev, &launch, views * n, 40.0 * (double)(views * n) * (double)augment->pixels);
 }
 
-chi_status chi_images_load(chi_device *dev, const chi_buffer *images, size_t first, size_t n, size_t pixels, chi_matrix out)
+chi_status chi_images_load(chi_device *dev, const chi_buffer *images, bool floats, size_t first, size_t n, size_t pixels,
+                           chi_matrix out)
 {
     size_t count = 0;
     chi__kernel *kernel;
     if (!dev || pixels == 0 || pixels > INT32_MAX)
         return chi__fail(dev, CHI_ERR_ARGUMENT, "images_load: no device, or images of %zu pixels", pixels);
-    CHI_TRY(count_images(dev, images, pixels, "images_load", &count));
+    CHI_TRY(count_images(dev, images, pixels * value_bytes(floats), "images_load", &count));
     if (first > count || n > count - first)
         return chi__fail(dev, CHI_ERR_SHAPE, "images_load: images %zu to %zu of %zu", first, first + n, count);
     CHI_TRY(chi__check_matrix(dev, out, n, pixels, "images_load: out"));
-    CHI_TRY(get_kernel(dev, "data/load.cl", "data_load", pixels, &kernel));
+    CHI_TRY(get_kernel(dev, "data/load.cl", "data_load", pixels, floats, &kernel));
     const chi__launch launch = {
         .kernel = kernel,
         .local = { group_items(dev, pixels) },

@@ -81,31 +81,43 @@ static float place(float side, size_t all, long i)
     return f < 0.0f ? 0.0f : f;
 }
 
-// Pixel (y, x) of the crop, 0 … 255.
-static float pixel(const chi_augment_options *o, const uint8_t *plane, window at, long y, long x)
+// v / 255 where v is a byte; one correction of a product else.
+static float unit(float v)
+{
+    const float inverse = 0x1.010102p-8f, q = v * inverse;
+    return fmaf(fmaf(-q, 255.0f, v), inverse, q);
+}
+
+// Value `at` of images, 0 … 255 and 0 … 1.
+static float byte_value(const chi_augment_options *o, const void *images, size_t at)
+{
+    return o->floats ? ((const float *)images)[at] * 255.0f : (float)((const uint8_t *)images)[at];
+}
+
+static float unit_value(const chi_augment_options *o, const void *images, size_t at)
+{
+    return o->floats ? ((const float *)images)[at] : unit((float)((const uint8_t *)images)[at]);
+}
+
+// Pixel (y, x) of the crop of the plane that starts at value `plane`.
+static float pixel(const chi_augment_options *o, const void *images, size_t plane, window at, long y, long x)
 {
     const long height = (long)o->height, width = (long)o->width;
     x = at.flip ? width - 1 - x : x;
     if (o->scale_low <= 0.0f) {
         y += at.y;
         x += at.x;
-        return y < 0 || x < 0 || y >= height || x >= width ? 0.0f : (float)plane[y * width + x];
+        const bool inside = y >= 0 && x >= 0 && y < height && x < width;
+        return inside ? unit_value(o, images, plane + (size_t)(y * width + x)) : 0.0f;
     }
     const float fy = place((float)at.h, o->height, y), fx = place((float)at.w, o->width, x);
     const long y0 = (long)fy < at.h - 1 ? (long)fy : at.h - 1, x0 = (long)fx < at.w - 1 ? (long)fx : at.w - 1;
     const long y1 = y0 + 1 < at.h ? y0 + 1 : y0, x1 = x0 + 1 < at.w ? x0 + 1 : x0;
-    const uint8_t *upper = plane + (at.y + y0) * width + at.x, *lower = plane + (at.y + y1) * width + at.x;
-    const float lx = fx - (float)x0, ly = fy - (float)y0;
-    const float top = fmaf(lx, (float)upper[x1] - (float)upper[x0], (float)upper[x0]);
-    const float bottom = fmaf(lx, (float)lower[x1] - (float)lower[x0], (float)lower[x0]);
-    return fmaf(ly, bottom - top, top);
-}
-
-// v / 255 where v is a byte; one correction of a product else.
-static float unit(float v)
-{
-    const float inverse = 0x1.010102p-8f, q = v * inverse;
-    return fmaf(fmaf(-q, 255.0f, v), inverse, q);
+    const size_t upper = plane + (size_t)((at.y + y0) * width + at.x), lower = plane + (size_t)((at.y + y1) * width + at.x);
+    const float a = byte_value(o, images, upper + (size_t)x0), b = byte_value(o, images, upper + (size_t)x1);
+    const float c = byte_value(o, images, lower + (size_t)x0), d = byte_value(o, images, lower + (size_t)x1);
+    const float lx = fx - (float)x0, ly = fy - (float)y0, top = fmaf(lx, b - a, a), bottom = fmaf(lx, d - c, c);
+    return unit(fmaf(ly, bottom - top, top));
 }
 
 static float lane_sum(const float *v, size_t n)
@@ -144,7 +156,8 @@ static void erase(const chi_augment_options *o, chi__random r, float *v)
                 v[(c * o->height + y) * o->width + x] = 0.0f;
 }
 
-static void view_of(const chi_augment_options *o, source s, const uint8_t *image, float *v)
+// A view of the image that starts at value `image`.
+static void view_of(const chi_augment_options *o, source s, const void *images, size_t image, float *v)
 {
     const chi__random a = draw(s, 0), b = draw(s, 1);
     const long shift = (long)o->shift;
@@ -154,7 +167,7 @@ static void view_of(const chi_augment_options *o, source s, const uint8_t *image
     at.flip = chi__uniform(a.word[2]) < o->flip;
     const size_t area = o->height * o->width;
     for (size_t i = 0; i < o->channels * area; i++)
-        v[i] = unit(pixel(o, image + i / area * area, at, (long)(i % area / o->width), (long)(i % o->width)));
+        v[i] = pixel(o, images, image + i / area * area, at, (long)(i % area / o->width), (long)(i % o->width));
     if (chi__uniform(a.word[3]) < o->jitter)
         jitter(v, o->channels * area, fmaf(symmetric(b.word[0]), o->contrast, 1.0f),
                fmaf(symmetric(b.word[1]), o->brightness, 1.0f));
@@ -162,12 +175,12 @@ static void view_of(const chi_augment_options *o, source s, const uint8_t *image
         erase(o, draw(s, 2), v);
 }
 
-void chi__ref_augment(const chi_augment_options *o, uint64_t seed, const uint8_t *images, const int32_t *indices, size_t n,
+void chi__ref_augment(const chi_augment_options *o, uint64_t seed, const void *images, const int32_t *indices, size_t n,
                       size_t views, uint64_t step, float *out)
 {
     const size_t pixels = o->channels * o->height * o->width;
     for (size_t row = 0; row < views * n; row++) {
         const source s = { seed, (uint32_t)step, (uint32_t)indices[row % n], (uint32_t)(row / n) };
-        view_of(o, s, images + (size_t)s.image * pixels, out + row * pixels);
+        view_of(o, s, images, (o->gathered ? row % n : s.image) * pixels, out + row * pixels);
     }
 }

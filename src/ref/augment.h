@@ -6,7 +6,7 @@
 #include <chiaro/data.h>
 
 // out [views · n][channels · height · width] as chi_augment_eval writes it, bit for bit.
-void chi__ref_augment(const chi_augment_options *o, uint64_t seed, const uint8_t *images, const int32_t *indices, size_t n,
+void chi__ref_augment(const chi_augment_options *o, uint64_t seed, const void *images, const int32_t *indices, size_t n,
                       size_t views, uint64_t step, float *out);
 
 #endif
