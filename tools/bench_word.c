@@ -5,11 +5,12 @@
 #include "bench.h"
 
 const problem_form problem_forms[PROBLEM_KINDS] = {
-    [GEMM] = { "gemm", 3, false, "" },       [LOGSUMEXP] = { "logsumexp", 3, false, "" }, [TOPK] = { "topk", 3, false, "k" },
-    [STATS] = { "stats", 3, false, "" },     [CLIP] = { "clip", 3, true, "", true },      [INFONCE] = { "infonce", 3, true, "", true },
-    [NTXENT] = { "ntxent", 3, true, "", true }, [SUPCON] = { "supcon", 3, true, "c", true }, [MOCO] = { "moco", 3, false, "", true },
-    [SIGLIP] = { "siglip", 3, true, "", true },      [CONV] = { "conv", 5, false, "kspb" },
-    [TRAIN_STEP] = { "train-step", 1, false, "" },
+    [GEMM] = { "gemm", 3, false, "", false },        [LOGSUMEXP] = { "logsumexp", 3, false, "", false },
+    [TOPK] = { "topk", 3, false, "k", false },       [STATS] = { "stats", 3, false, "", false },
+    [CLIP] = { "clip", 3, true, "", true },          [INFONCE] = { "infonce", 3, true, "", true },
+    [NTXENT] = { "ntxent", 3, true, "", true },      [SUPCON] = { "supcon", 3, true, "c", true },
+    [MOCO] = { "moco", 3, false, "", true },         [SIGLIP] = { "siglip", 3, true, "", true },
+    [CONV] = { "conv", 5, false, "kspb", false },    [TRAIN_STEP] = { "train-step", 1, false, "", false },
 };
 
 static int read_option(problem *p, char *part)

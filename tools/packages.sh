@@ -19,4 +19,4 @@ need_packages() {
     # shellcheck disable=SC2086
     DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }
-BUILD_PACKAGES="gcc g++ libc6-dev meson ninja-build pkg-config python3 ocl-icd-opencl-dev opencl-c-headers pocl-opencl-icd ocl-icd-libopencl1 libjansson-dev zlib1g-dev libclblast-dev"
+BUILD_PACKAGES="gcc g++ libc6-dev meson ninja-build pkg-config python3 ocl-icd-opencl-dev opencl-c-headers pocl-opencl-icd ocl-icd-libopencl1 libjansson-dev zlib1g-dev libspng-dev libjpeg62-turbo-dev libclblast-dev"

@@ -90,7 +90,9 @@ const char *chi__driver_settings(char *to)
     uint64_t sum = 0;
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         sum += chi__env_hash(prefixes[i]);
-    snprintf(to, CHI__SETTINGS_ROOM, sum ? ", settings %016" PRIx64 : "", sum);
+    to[0] = '\0';
+    if (sum)
+        snprintf(to, CHI__SETTINGS_ROOM, ", settings %016" PRIx64, sum);
     return to;
 }
 
