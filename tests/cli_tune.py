@@ -140,9 +140,10 @@ def stopped(work):
     for number, what in ((signal.SIGINT, "Ctrl-C"), (signal.SIGKILL, "SIGKILL")):
         folder = f"{work}/{what}"
         child = subprocess.Popen([PROGRAM, *SMALL, "--budget", "60"], env=env(folder), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True)
-        for _ in range(2): # two candidates are through
-            child.stderr.readline()
-        time.sleep(0.2)
+        for _ in range(300): # until two candidates are through
+            if len(facts(folder, ".trials")) >= 4:
+                break
+            time.sleep(0.1)
         if number == signal.SIGINT:
             os.killpg(child.pid, number) # as a terminal does: its trial too
         else:

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "progress.h"
 #include "tool.h"
 
 enum { MOST_OPTIONS = 96, NAME_ROOM = 64, FIRST = 256 };
@@ -77,8 +78,10 @@ static void log_line(void *user, chi_log_level level, const char *sentence)
     const char *wanted = getenv("CHIARO_LOG");
     const chi_log_level most = wanted && strcmp(wanted, "debug") == 0 ? CHI_LOG_DEBUG
                                : wanted && strcmp(wanted, "info") == 0 ? CHI_LOG_INFO : CHI_LOG_WARNING;
-    if (level != CHI_LOG_ERROR && level <= most && !(t->quiet && level > CHI_LOG_WARNING))
+    if (level != CHI_LOG_ERROR && level <= most && !(t->quiet && level > CHI_LOG_WARNING)) {
+        progress_break();
         fprintf(stderr, "chiaro: %s\n", sentence);
+    }
 }
 
 static int resolve(tool *t)

@@ -5,8 +5,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "progress.h"
 #include "tool.h"
 
 enum { MOST_K = 1024, FEW_ROWS = 1024, LISTS_A_BLOCK = 16, STEP_QUERIES = 128 };
@@ -28,8 +28,8 @@ typedef struct search {
     float *block, *values;
     int32_t *found;
     int64_t *wide;
-    bool terminal;
-    double start, shown;
+    progress shown;
+    double start;
     uint64_t peak_bytes;
 } search;
 
@@ -196,24 +196,6 @@ static int allocate(search *s)
 }
 
 // ---- the walk ----------------------------------------------------------------------------------------
-static void progress(search *s, size_t done)
-{
-    enum { WIDTH = 24 };
-    const double now = tool_seconds(), seconds = now - s->start;
-    if (s->tool.quiet || (done < s->steps && now - s->shown < (s->terminal ? 0.2 : 5.0)) || (!s->terminal && seconds < 5.0))
-        return;
-    s->shown = now;
-    const double left = done ? seconds * (double)(s->steps - done) / (double)done : 0.0;
-    char bar[WIDTH + 1];
-    for (size_t i = 0; i < WIDTH; i++)
-        bar[i] = i * s->steps < done * WIDTH ? '#' : '.';
-    bar[WIDTH] = 0;
-    if (s->terminal)
-        fprintf(stderr, "\r[%s] block %zu/%zu, %.0f s left%s", bar, done, s->steps, left, done == s->steps ? "\n" : "   ");
-    else
-        fprintf(stderr, "block %zu of %zu, %.0f s left\n", done, s->steps, left);
-}
-
 // The plan for these blocks; the last ones of a file are shorter.
 static chi_status fit(search *s, size_t queries, size_t rows)
 {
@@ -245,7 +227,7 @@ static chi_status walk(search *s, size_t queries, size_t *done)
         const chi_status end = chi_device_finish(s->dev);
         st = st == CHI_OK ? end : st;
         if (st == CHI_OK)
-            progress(s, ++*done);
+            progress_show(&s->shown, ++*done, NULL);
     }
     return st;
 }
@@ -267,6 +249,9 @@ static int walk_all(search *s)
 {
     size_t done = 0;
     chi_status st = CHI_OK;
+    progress_start(&s->shown, s->tool.quiet, "blocks", s->steps);
+    if (s->steps)
+        progress_show(&s->shown, 0, NULL);
     for (size_t first = 0; first < s->queries && st == CHI_OK && !tool_interrupted(); first += s->query_block) {
         const size_t queries = s->queries - first < s->query_block ? s->queries - first : s->query_block;
         st = chi_npy_read_rows(s->query, first, queries, s->block);
@@ -277,12 +262,13 @@ static int walk_all(search *s)
         if (st == CHI_OK && !tool_interrupted())
             st = collect(s, queries);
     }
+    progress_end(&s->shown);
     chi_device_memory(s->dev, NULL, &s->peak_bytes);
     if (st != CHI_OK)
         return tool_fail(st);
     if (!tool_interrupted())
         return TOOL_DONE;
-    fprintf(stderr, "%schiaro: interrupted after %zu of %zu blocks; nothing was written\n", s->terminal ? "\n" : "", done, s->steps);
+    fprintf(stderr, "chiaro: interrupted after %zu of %zu blocks; nothing was written\n", done, s->steps);
     return TOOL_INTERRUPTED;
 }
 
@@ -338,7 +324,7 @@ static void finish(search *s)
 
 int command_search(int argc, char **argv)
 {
-    search s = { .start = tool_seconds(), .terminal = isatty(STDERR_FILENO) };
+    search s = { .start = tool_seconds() };
     int result = read_options(&s, argc, argv);
     if (result != TOOL_DONE || s.tool.help)
         return result;

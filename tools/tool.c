@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // tool.c: errors, interrupts, clocks and small files for every subcommand. Options: options.c. Header: tool.h.
 #include "tool.h"
+#include "progress.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -28,6 +29,7 @@ double tool_cpu_seconds(void)
 // ---- errors ----------------------------------------------------------------------------------------
 int tool_fail(chi_status status)
 {
+    progress_break();
     fprintf(stderr, "chiaro: %s\n", *chi_error_text() ? chi_error_text() : chi_status_text(status));
     return status == CHI_ERR_NO_DEVICE ? TOOL_NO_DEVICE : TOOL_FAILED;
 }
@@ -35,6 +37,7 @@ int tool_fail(chi_status status)
 int tool_usage(const char *format, ...)
 {
     va_list list;
+    progress_break();
     va_start(list, format);
     fputs("chiaro: ", stderr);
     vfprintf(stderr, format, list);
@@ -46,6 +49,7 @@ int tool_usage(const char *format, ...)
 int tool_error(const char *format, ...)
 {
     va_list list;
+    progress_break();
     va_start(list, format);
     fputs("chiaro: ", stderr);
     vfprintf(stderr, format, list);

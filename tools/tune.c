@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "progress.h"
 #include "tool.h"
 
 typedef struct tune {
@@ -13,7 +14,7 @@ typedef struct tune {
     const char *kernels, *effort, *budget, *deadline, *rows, *export_path, *import_path;
     bool dry_run, list, forget;
     chi_tune_options options;
-    bool terminal, line_open;
+    progress shown;
     char kernel[16];
 } tune;
 
@@ -75,22 +76,14 @@ static int read_options(tune *t, int argc, char **argv)
 // ---- progress ----------------------------------------------------------------------------------------
 static bool show(void *user, const chi_tune_progress *p)
 {
-    enum { BAR = 24 };
     tune *t = user;
     if (!p->outcome[0])
         return !tool_interrupted();
     if (t->dry_run) {
         if (!t->tool.json)
             printf("%-10s %-18s %s\n", p->kernel, p->tile, p->outcome);
-    } else if (!t->tool.quiet && t->terminal) {
-        char bar[BAR + 1];
-        for (int i = 0; i < BAR; i++)
-            bar[i] = i < (int)(p->fraction * BAR) ? '#' : '.';
-        bar[BAR] = '\0';
-        fprintf(stderr, "\r\033[K[%s] %s %s %.60s (%zu tried, %zu rejected)", bar, p->kernel, p->tile, p->outcome, p->tried, p->rejected);
-        t->line_open = true;
-    } else if (!t->tool.quiet) {
-        fprintf(stderr, "%3.0f %% %s %s: %s\n", 100.0 * p->fraction, p->kernel, p->tile, p->outcome);
+    } else {
+        progress_show(&t->shown, (uint64_t)(100.0 * p->fraction), "%s %s: %s (%zu tried, %zu rejected)", p->kernel, p->tile, p->outcome, p->tried, p->rejected);
     }
     return !tool_interrupted();
 }
@@ -173,11 +166,12 @@ static int run_search(tune *t)
     t->options.runner = self;
     t->options.progress = show;
     t->options.user = t;
-    t->terminal = isatty(STDERR_FILENO);
+    progress_start(&t->shown, t->tool.quiet, "%", 100);
+    if (!t->dry_run)
+        progress_show(&t->shown, 0, NULL);
     tool_catch_interrupts();
     const chi_status st = chi_tune(&t->tool.options, &t->options, &report);
-    if (t->line_open)
-        fprintf(stderr, "\r\033[K");
+    progress_end(&t->shown);
     if (st != CHI_OK)
         return tool_fail(st);
     if (t->dry_run && !t->tool.json)
