@@ -81,9 +81,10 @@ static chi_status run_calls(chi_device *dev, chi_buffer *rows, chi_buffer *image
     static const float x[16] = { 1, 0, 0, 1, 1, 1, 0, 2 };
     static const int32_t labels[4] = { 0, 1, 0, 1 };
     const chi_matrix m = chi_matrix_view(rows, 4, 4);
-    double accuracy;
+    const chi_labelled four = { m, labels };
+    chi_probe_report report;
     CHI_TRY(chi_buffer_upload(rows, 0, x, sizeof x));
-    CHI_TRY(chi_linear_probe(dev, m, labels, m, labels, 2, &accuracy));
+    CHI_TRY(chi_linear_probe(dev, &(chi_probe_args){ .base = four, .query = four, .classes = 2 }, &report));
     return chi_images_load(dev, images, false, 0, 4, SIDE * SIDE, chi_matrix_view(rows, 4, SIDE * SIDE));
 }
 

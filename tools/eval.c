@@ -81,12 +81,21 @@ static int upload(evaluation *e)
 
 static int measure(evaluation *e, const chi_buffer *a, const chi_buffer *b, size_t width, double *knn, double *weighted, double *linear)
 {
-    const chi_matrix base = chi_matrix_view((chi_buffer *)a, e->n_train, width), query = chi_matrix_view((chi_buffer *)b, e->n_test, width);
+    const chi_labelled base = { chi_matrix_view((chi_buffer *)a, e->n_train, width), e->train.labels };
+    const chi_labelled query = { chi_matrix_view((chi_buffer *)b, e->n_test, width), test_labels(e) };
     const size_t k = e->n_train < NEIGHBOURS ? e->n_train : NEIGHBOURS;
-    chi_status st = chi_knn(e->dev, base, e->train.labels, query, test_labels(e), e->classes, k, knn, weighted);
+    chi_knn_report near = { 0 };
+    chi_probe_report probe = { 0 };
+    chi_status st = chi_knn(e->dev, &(chi_knn_args){ .base = base, .query = query, .classes = e->classes, .metric = CHI_METRIC_COSINE, .k = &k, .ks = 1 }, &near);
     if (st == CHI_OK && linear)
-        st = chi_linear_probe(e->dev, base, e->train.labels, query, test_labels(e), e->classes, linear);
-    return st == CHI_OK ? TOOL_DONE : tool_fail(st);
+        st = chi_linear_probe(e->dev, &(chi_probe_args){ .base = base, .query = query, .classes = e->classes }, &probe);
+    if (st != CHI_OK)
+        return tool_fail(st);
+    *knn = near.accuracy;
+    *weighted = near.weighted;
+    if (linear)
+        *linear = probe.accuracy;
+    return TOOL_DONE;
 }
 
 static int measure_model(evaluation *e, bool drawn, double *knn, double *weighted, double *linear)

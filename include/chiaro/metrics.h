@@ -1,23 +1,97 @@
 // SPDX-License-Identifier: Apache-2.0
-// metrics.h: what features are worth. Host file: src/train/metrics.c.
+// metrics.h: what features are worth, and how sure that is. Host files: src/train/metrics.c, probe.c, bootstrap.c.
 #ifndef CHIARO_METRICS_H
 #define CHIARO_METRICS_H
 
-#include "matrix.h"
+#include "similarity.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-// Cosine k nearest neighbours. base [n][dim] with labels, query [m][dim] with labels; host labels in [0, classes).
-// accuracy: one neighbour one vote; weighted: votes weighted by exp(s / 0.07). Ties to the lower class.
-chi_status chi_knn(chi_device *dev, chi_matrix base, const int32_t *base_labels, chi_matrix query,
-                   const int32_t *query_labels, size_t classes, size_t k, double *accuracy, double *weighted);
+// Rows and the class of each. Features must be finite; a row without a class is to be left out before.
+typedef struct chi_labelled {
+    chi_matrix x;          // [rows][dim], at least one of each
+    const int32_t *labels; // [rows] in host memory, each in 0 … classes − 1
+} chi_labelled;
 
-// Linear probe: multinomial logistic regression on standardised features (mean and deviation of base),
-// penalty 1e-4 ‖W‖², L-BFGS with strong Wolfe line search, 100 iterations, history 10.
-chi_status chi_linear_probe(chi_device *dev, chi_matrix base, const int32_t *base_labels, chi_matrix query,
-                            const int32_t *query_labels, size_t classes, double *accuracy);
+// Hears how far a call has come: `done` of at most `of` blocks or steps (a probe may need fewer).
+typedef void (*chi_metrics_progress)(void *user, size_t done, size_t of);
+
+// ---- k nearest neighbours ------------------------------------------------------------------------
+// A query row gets the class that has the most votes among the k base rows most similar to it, the lower class of equals;
+// equally similar rows in the order of the base. One walk serves every k of a list. Plain: a neighbour has one vote.
+// Weighted: neighbour j of row i has w_ij votes, by the metric,
+//   CHI_METRIC_COSINE             w = exp(s / τ), s the cosine                                (Wu et al. 2018, eq. 6)
+//   CHI_METRIC_DOT                w = exp((s − s_best) / (τ ‖query_i‖ r)), r² = mean ‖base row‖²; the cosine's weights
+//                                 where all rows have length 1, and the same ones at any scale of either side
+//   CHI_METRIC_SQUARED_EUCLIDEAN  w = 1 / distance; neighbours at distance 0, where there are any, have one vote each and
+//                                 the others none, as in scikit-learn (weights="distance")
+typedef struct chi_knn_args {
+    chi_labelled base, query; // as many columns in both
+    size_t classes;           // at least 1
+    chi_metric metric;        // zero is dot products; CHI_METRIC_COSINE is the usual choice
+    const size_t *k;          // neighbours that vote: a list in any order, each 1 … 1024 and at most base rows;
+    size_t ks;                // NULL and 0: 20 alone
+    double temperature;       // τ; default: 0.07
+    int32_t *predicted, *predicted_weighted; // [ks][query rows] receive each query's class; NULL: not wanted
+    chi_metrics_progress progress;           // NULL: none
+    void *user;
+} chi_knn_args;
+typedef struct chi_knn_report {
+    size_t k;
+    double accuracy, weighted; // shares of the query rows that got their own class
+} chi_knn_report;
+
+// reports [ks], or one. A score that is not finite (features too large for float32's products) is CHI_ERR_DATA. Waits.
+chi_status chi_knn(chi_device *dev, const chi_knn_args *args, chi_knn_report *reports);
+
+// ---- linear probe --------------------------------------------------------------------------------
+// Multinomial logistic regression on standardised features: with x̂_ik = (x_ik − mean_k) / deviation_k, both of the base,
+//   minimise  1/n Σ_i −log softmax(Wᵀ x̂_i + b)_label_i + λ ‖W‖²
+// by L-BFGS, biases free. It is scikit-learn's StandardScaler and LogisticRegression with C = 1 / (2 λ n), there also
+// n times the mean and half the square; for two classes, where that has one vector w = w_1 − w_0 with ‖w‖² = 2 ‖W‖² at the
+// optimum, C = 1 / (λ n). Deviations divide by n; a column whose variance v ≤ n ε v + (n ε mean)², ε = 2⁻⁵², counts as
+// constant and is divided by 1. Nothing depends on the scale of a column. A class without a base row is never predicted;
+// of equal logits the lower class is.
+typedef struct chi_probe_args {
+    chi_labelled base, query; // as many columns in both
+    size_t classes;           // at least 1; at most 1024 of them with a row in base
+    double penalty;           // λ; default: 1e-4
+    int32_t *predicted;       // [query rows] receives each query's class; NULL: not wanted
+    chi_metrics_progress progress; // NULL: none
+    void *user;
+} chi_probe_args;
+typedef struct chi_probe_report {
+    double accuracy;   // share of the query rows that got their own class
+    double loss;       // the objective where the search ended
+    double gradient;   // largest entry of its gradient there
+    size_t iterations; // taken
+} chi_probe_report;
+
+// Waits.
+chi_status chi_linear_probe(chi_device *dev, const chi_probe_args *args, chi_probe_report *report);
+
+// ---- intervals -----------------------------------------------------------------------------------
+// Percentile bootstrap (Efron 1979): m query rows are drawn with replacement `draws` times; each time gives an accuracy
+//   a* = 1/m Σ_i [predicted_i* = label_i*],  and the interval is that of the sorted a* but for the ⌊draws (1 − level) / 2⌋
+// lowest and as many highest. The number of right rows in a draw is binomial (of two predictions on the same rows: rows that
+// only the first has right and rows that only the other has, multinomial), and is drawn as such, by inversion. Numbers are
+// a function of the seed alone: the same on every machine.
+typedef struct chi_bootstrap_options {
+    uint64_t seed; // default: 0
+    double level;  // in (0, 1); default: 0.95
+    size_t draws;  // up to 10,000,000; default: 2000
+} chi_bootstrap_options;
+typedef struct chi_interval { double low, high; } chi_interval;
+
+// Of the accuracy. m at least 1; a label is compared and may be any number.
+chi_status chi_bootstrap(const int32_t *predicted, const int32_t *labels, size_t m, const chi_bootstrap_options *options,
+                         chi_interval *interval);
+// Of the accuracy of `predicted` less that of `other`, both on the same rows (paired): above 0 throughout, the first is
+// better.
+chi_status chi_bootstrap_difference(const int32_t *predicted, const int32_t *other, const int32_t *labels, size_t m,
+                                    const chi_bootstrap_options *options, chi_interval *interval);
 
 #ifdef __cplusplus
 }

@@ -20,17 +20,6 @@
 #define TOGETHER
 #endif
 
-// Column means and deviations: x ← (x − mean) · by_deviation. One work-item a row.
-kernel void probe_standardise(const uint n, const uint dim, const ulong offset, const uint stride, global const float *restrict x,
-                              global const float *restrict mean, global const float *restrict by_deviation, global float *restrict to)
-{
-    const uint i = (uint)get_global_id(0);
-    if (i >= n)
-        return;
-    for (uint k = 0; k < dim; k++)
-        to[(size_t)i * dim + k] = (x[offset + (size_t)i * stride + k] - mean[k]) * by_deviation[k];
-}
-
 // 16 logits of rows i … i + AT_ONCE − 1, those past the last again: one chain over features, then the bias.
 inline void logits_of(global const float *x, const uint i, const uint n, const uint dim, const uint padded, const uint c,
                       global const float *w, float16 *acc)
@@ -79,7 +68,8 @@ inline void add_terms(global const float *x, const uint i, const uint n, const u
 }
 
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
-void probe_gradient(const uint first, const uint n, const uint dim, const uint classes, const uint padded,
+void probe_gradient(const uint first, const uint before, // superblocks of earlier launches
+                    const uint n, const uint dim, const uint classes, const uint padded,
                     global const float *restrict x,      // [n][dim]
                     global const int *restrict labels,   // [n]
                     global const float *restrict weights, // [dim + 1][padded]
@@ -87,9 +77,9 @@ void probe_gradient(const uint first, const uint n, const uint dim, const uint c
                     global float *partial,               // [superblock][dim + 1][padded]
                     global float *restrict values)       // [n]
 {
-    const uint block = first + (uint)get_group_id(0), sb = superblock(n), i0 = block * sb, end = min(n, i0 + sb);
+    const uint block = first + (uint)get_group_id(0), sb = superblock(n), i0 = (before + block) * sb, end = min(n, i0 + sb);
     const uint id = (uint)get_local_id(0), vectors = padded / 16, steps = ITEMS > 1 ? 1 : dim + 1;
-    global float *to = partial + (size_t)block * (dim + 1) * padded, *errors = scratch + (size_t)block * ROWS * padded;
+    global float *to = partial + (size_t)block * ((size_t)(dim + 1) * padded), *errors = scratch + (size_t)block * (ROWS * padded);
     for (uint e = id; e < (dim + 1) * padded; e += ITEMS)
         to[e] = 0.0f;
     for (uint i = i0; i < end; i += ROWS) {

@@ -8,6 +8,7 @@
 // Streams keep uses of one seed apart. A number is a function of (seed, stream, step, index) alone.
 typedef enum chi__stream {
     CHI__STREAM_WEIGHTS = 1, CHI__STREAM_SHUFFLE, CHI__STREAM_AUGMENT, CHI__STREAM_PROBLEM, CHI__STREAM_TEST,
+    CHI__STREAM_BOOTSTRAP,
 } chi__stream;
 
 typedef struct chi__random { uint32_t word[4]; } chi__random;

@@ -14,7 +14,7 @@ static const double LEAST_GRADIENT = 1e-7, LEAST_CHANGE = 1e-9;
 typedef struct point { double t, value, slope; } point; // along the line
 
 typedef struct search {
-    size_t n, evaluations, most_evaluations;
+    size_t n, iterations, evaluations, most_evaluations;
     chi__objective objective;
     void *user;
     double *x, *gradient, *direction, *trial, *trial_gradient;
@@ -172,13 +172,14 @@ static chi_status run(search *f, size_t iterations)
         if (best.t == 0.0)
             return CHI_OK;
         CHI_TRY(move(f, best));
+        f->iterations++;
         if (fabs(before - f->value) < LEAST_CHANGE)
             return CHI_OK;
     }
     return CHI_OK;
 }
 
-chi_status chi__lbfgs(size_t n, double *x, size_t iterations, chi__objective objective, void *user)
+chi_status chi__lbfgs(size_t n, double *x, size_t iterations, chi__objective objective, void *user, chi__lbfgs_report *report)
 {
     search f = { .n = n, .most_evaluations = iterations * 5 / 4 + iterations, .objective = objective, .user = user, .x = x };
     double *room = chi__alloc(n * (4 + 2 * HISTORY), sizeof *room);
@@ -193,6 +194,7 @@ chi_status chi__lbfgs(size_t n, double *x, size_t iterations, chi__objective obj
         f.y[h] = room + (5 + 2 * h) * n;
     }
     const chi_status st = run(&f, iterations);
+    *report = (chi__lbfgs_report){ f.value, largest(f.gradient, n), f.iterations };
     chi__free(room);
     return st;
 }

@@ -10,6 +10,10 @@ typedef chi_status (*chi__objective)(void *user, const double *x, double *value,
 
 // Minimises from x, in place: at most `iterations` steps and 5/4 as many evaluations, until the gradient's largest entry
 // is below 1e-7 or the value no longer changes by 1e-9.
-chi_status chi__lbfgs(size_t n, double *x, size_t iterations, chi__objective objective, void *user);
+typedef struct chi__lbfgs_report {
+    double value, gradient; // at the end: the objective and the largest entry of its gradient
+    size_t iterations;
+} chi__lbfgs_report;
+chi_status chi__lbfgs(size_t n, double *x, size_t iterations, chi__objective objective, void *user, chi__lbfgs_report *report);
 
 #endif

@@ -1,104 +1,245 @@
 // SPDX-License-Identifier: Apache-2.0
-// metrics.c: k nearest neighbours. The linear probe: probe.c. Header: include/chiaro/metrics.h.
+// metrics.c: k nearest neighbours. The linear probe: probe.c. Reference: src/ref/metrics.c. Header: include/chiaro/metrics.h.
 #include <chiaro/metrics.h>
-#include <chiaro/similarity.h>
 
 #include <math.h>
+#include <string.h>
 
 #include "../base/memory.h"
-#include "../device/device.h"
+#include "features.h"
 
-enum { MOST_QUERIES = 4096 }; // rows of one walk: the rest of the plan's memory grows with it
-static const double WEIGHT_TEMPERATURE = 0.07;
+enum { NEIGHBOURS = 20, MOST_NEIGHBOURS = 1024, MOST_QUERIES = 1024 }; // queries of one walk: memory and progress
+static const double TEMPERATURE = 0.07;
+static const char *const WHO = "knn";
 
-typedef struct votes { double *plain, *weighted; size_t classes; } votes;
+// Votes of one query. touched: the classes that have some.
+typedef struct votes {
+    double *plain, *weighted;
+    size_t *touched, count;
+} votes;
 
-static size_t winner(const double *v, size_t classes)
+typedef struct knn {
+    chi_device *dev;
+    const chi_knn_args *args;
+    const size_t *k;
+    size_t ks, most, step;      // most: the largest k; step: queries of a walk
+    double temperature, radius; // radius: root mean square length of base rows (dot products alone)
+    double *lengths;            // of query rows (dot products alone)
+    chi_similarity *sim, *tail;
+    chi_buffer *values, *indices;
+    float *host_values;
+    int32_t *host_indices;
+    int32_t *plain, *weighted; // [ks][m] predictions
+    votes votes;
+} knn;
+
+// ---- votes -----------------------------------------------------------------------------------------
+static double weight_of(const knn *q, size_t row, double score, double best)
 {
-    size_t best = 0;
-    for (size_t c = 1; c < classes; c++)
-        best = v[c] > v[best] ? c : best;
-    return best;
-}
-
-// One query's neighbours to its two answers.
-static void count_votes(const votes *v, const float *values, const int32_t *indices, size_t k, const int32_t *labels)
-{
-    for (size_t c = 0; c < v->classes; c++)
-        v->plain[c] = v->weighted[c] = 0.0;
-    for (size_t i = 0; i < k && indices[i] >= 0; i++) {
-        const size_t label = (size_t)labels[indices[i]];
-        v->plain[label] += 1.0;
-        v->weighted[label] += exp((double)values[i] / WEIGHT_TEMPERATURE);
+    switch (q->args->metric) {
+    case CHI_METRIC_DOT:
+        return score == best ? 1.0 : exp((score - best) / (q->temperature * q->lengths[row] * q->radius));
+    case CHI_METRIC_SQUARED_EUCLIDEAN:
+        return best == 0.0 ? score == 0.0 : sqrt(best / score); // 1 / distance, times the least distance
+    case CHI_METRIC_COSINE:
+        break;
     }
+    return exp(score / q->temperature);
 }
 
-static chi_status check_labels(chi_device *dev, const int32_t *labels, size_t n, size_t classes, const char *what)
+static void add_vote(votes *v, size_t label, double weight)
 {
-    for (size_t i = 0; i < n; i++)
-        if (labels[i] < 0 || (size_t)labels[i] >= classes)
-            return chi__fail(dev, CHI_ERR_ARGUMENT, "knn: label %d of %s row %zu is not in 0 … %zu", labels[i], what, i, classes - 1);
+    if (v->plain[label] == 0.0)
+        v->touched[v->count++] = label;
+    v->plain[label] += 1.0;
+    v->weighted[label] += weight;
+}
+
+static int32_t winner(const votes *v, const double *counts)
+{
+    size_t best = v->touched[0];
+    for (size_t t = 1; t < v->count; t++) {
+        const size_t c = v->touched[t];
+        if (counts[c] > counts[best] || (counts[c] == counts[best] && c < best))
+            best = c;
+    }
+    return (int32_t)best;
+}
+
+static void clear(votes *v)
+{
+    for (; v->count; v->count--)
+        v->plain[v->touched[v->count - 1]] = v->weighted[v->touched[v->count - 1]] = 0.0;
+}
+
+// One query's neighbours, best first, to its predictions for every k of the list.
+static chi_status vote(knn *q, size_t row, const float *scores, const int32_t *neighbours)
+{
+    const size_t m = q->args->query.x.rows;
+    clear(&q->votes);
+    for (size_t j = 0; j < q->most; j++) {
+        if (neighbours[j] < 0 || !isfinite(scores[j]))
+            return chi__fail(q->dev, CHI_ERR_DATA, "knn: the score of query row %zu and base row %d is %g; divide the features by a "
+                             "common factor so that products of two rows are finite", row, neighbours[j], (double)scores[j]);
+        add_vote(&q->votes, (size_t)q->args->base.labels[neighbours[j]], weight_of(q, row, (double)scores[j], (double)scores[0]));
+        for (size_t i = 0; i < q->ks; i++) {
+            if (q->k[i] != j + 1)
+                continue;
+            q->plain[i * m + row] = winner(&q->votes, q->votes.plain);
+            q->weighted[i * m + row] = winner(&q->votes, q->votes.weighted);
+        }
+    }
     return CHI_OK;
 }
 
-static chi_status walk(chi_similarity *sim, chi_matrix base, const int32_t *base_labels, chi_matrix query, const int32_t *query_labels,
-                       size_t k, chi_buffer *values, chi_buffer *indices, float *host_values, int32_t *host_indices, const votes *v, size_t *right)
+// ---- features on the host: finite, and how long ------------------------------------------------------
+typedef struct lengths {
+    knn *q;
+    const char *side;
+    double *each, squares; // each: NULL or [rows]
+} lengths;
+
+static chi_status measure_block(void *user, const chi__block *block)
 {
-    const size_t rows = query.rows;
-    CHI_TRY(chi_similarity_topk(sim, query, base, k, chi_matrix_view(values, rows, k), indices));
-    CHI_TRY(chi_buffer_download(values, 0, host_values, 4 * rows * k));
-    CHI_TRY(chi_buffer_download(indices, 0, host_indices, 4 * rows * k));
-    for (size_t i = 0; i < rows; i++) {
-        count_votes(v, host_values + i * k, host_indices + i * k, k, base_labels);
-        right[0] += winner(v->plain, v->classes) == (size_t)query_labels[i];
-        right[1] += winner(v->weighted, v->classes) == (size_t)query_labels[i];
+    lengths *l = user;
+    CHI_TRY(chi__check_finite(l->q->dev, WHO, l->side, block));
+    if (l->q->args->metric != CHI_METRIC_DOT)
+        return CHI_OK;
+    for (size_t i = 0; i < block->rows; i++) {
+        const float *row = block->at + i * block->stride;
+        double square = 0.0;
+        for (size_t k = 0; k < block->cols; k++)
+            square += (double)row[k] * (double)row[k];
+        l->squares += square;
+        if (l->each)
+            l->each[block->first + i] = sqrt(square);
     }
     return CHI_OK;
 }
 
-chi_status chi_knn(chi_device *dev, chi_matrix base, const int32_t *base_labels, chi_matrix query, const int32_t *query_labels,
-                   size_t classes, size_t k, double *accuracy, double *weighted)
+static chi_status measure_lengths(knn *q)
 {
-    if (base.rows == 0 || query.rows == 0 || classes == 0 || k == 0 || base.cols != query.cols)
-        return chi__fail(dev, CHI_ERR_ARGUMENT, "knn: base %zu × %zu, query %zu × %zu, %zu classes, k = %zu; all must be at least 1 and the columns equal",
-                         base.rows, base.cols, query.rows, query.cols, classes, k);
-    CHI_TRY(check_labels(dev, base_labels, base.rows, classes, "base"));
-    CHI_TRY(check_labels(dev, query_labels, query.rows, classes, "query"));
-    const size_t step = query.rows < MOST_QUERIES ? query.rows : MOST_QUERIES;
-    chi_similarity *sim = NULL, *tail = NULL;
-    chi_buffer *values = NULL, *indices = NULL;
-    float *host_values = chi__alloc(step * k, sizeof *host_values);
-    int32_t *host_indices = chi__alloc(step * k, sizeof *host_indices);
-    votes v = { chi__alloc(classes, sizeof(double)), chi__alloc(classes, sizeof(double)), classes };
-    size_t right[2] = { 0, 0 };
-    const chi_similarity_options options = { .metric = CHI_METRIC_COSINE, .topk = k, .uses = CHI_SIMILARITY_TOPK };
-    chi_status st = CHI_OK;
-    if (!host_values || !host_indices || !v.plain || !v.weighted)
-        st = chi__fail(dev, CHI_ERR_MEMORY, "knn: no memory for %zu × %zu neighbours", step, k);
-    if (st == CHI_OK)
-        st = chi_similarity_create(dev, step, base.rows, base.cols, &options, &sim);
-    if (st == CHI_OK && query.rows % step)
-        st = chi_similarity_create(dev, query.rows % step, base.rows, base.cols, &options, &tail);
-    if (st == CHI_OK)
-        st = chi_buffer_create(dev, 4ull * step * k, &values);
-    if (st == CHI_OK)
-        st = chi_buffer_create(dev, 4ull * step * k, &indices);
-    for (size_t first = 0; st == CHI_OK && first < query.rows; first += step) {
-        const size_t rows = query.rows - first < step ? query.rows - first : step;
-        st = walk(rows == step ? sim : tail, base, base_labels, chi_matrix_rows(query, first, rows), query_labels + first, k, values,
-                  indices, host_values, host_indices, &v, right);
+    lengths base = { .q = q, .side = "base" }, query = { .q = q, .side = "query", .each = q->lengths };
+    CHI_TRY(chi__visit_rows(q->dev, q->args->base.x, measure_block, &base));
+    CHI_TRY(chi__visit_rows(q->dev, q->args->query.x, measure_block, &query));
+    q->radius = sqrt(base.squares / (double)q->args->base.x.rows);
+    return CHI_OK;
+}
+
+// ---- the walk ----------------------------------------------------------------------------------------
+static chi_status check_knn(knn *q)
+{
+    const chi_knn_args *a = q->args;
+    CHI_TRY(chi__check_labelled(q->dev, WHO, &a->base, &a->query, a->classes));
+    if (!(q->temperature > 0.0) || !isfinite(q->temperature))
+        return chi__fail(q->dev, CHI_ERR_ARGUMENT, "knn: temperature %g; it must be above 0", q->temperature);
+    if (!a->k != !a->ks)
+        return chi__fail(q->dev, CHI_ERR_ARGUMENT, "knn: a list of %zu k %s", a->ks, a->k ? "" : "that is NULL");
+    for (size_t i = 0; i < q->ks; i++) {
+        if (q->k[i] == 0 || q->k[i] > MOST_NEIGHBOURS || q->k[i] > a->base.x.rows)
+            return chi__fail(q->dev, CHI_ERR_ARGUMENT, "knn: k = %zu of %zu base rows; it must be 1 … %d and at most the rows", q->k[i],
+                             a->base.x.rows, MOST_NEIGHBOURS);
+        q->most = q->k[i] > q->most ? q->k[i] : q->most;
     }
-    if (st == CHI_OK) {
-        *accuracy = (double)right[0] / (double)query.rows;
-        *weighted = (double)right[1] / (double)query.rows;
+    return CHI_OK;
+}
+
+static chi_status get_memory(knn *q)
+{
+    const chi_knn_args *a = q->args;
+    size_t classes = 0; // that have a row
+    for (size_t i = 0; i < a->base.x.rows; i++)
+        classes = (size_t)a->base.labels[i] >= classes ? (size_t)a->base.labels[i] + 1 : classes;
+    q->host_values = chi__alloc(q->step * q->most, sizeof *q->host_values);
+    q->host_indices = chi__alloc(q->step * q->most, sizeof *q->host_indices);
+    q->plain = chi__alloc(q->ks, a->query.x.rows * sizeof *q->plain);
+    q->weighted = chi__alloc(q->ks, a->query.x.rows * sizeof *q->weighted);
+    q->lengths = chi__alloc(a->metric == CHI_METRIC_DOT ? a->query.x.rows : 0, sizeof *q->lengths);
+    q->votes = (votes){ chi__alloc(classes, sizeof(double)), chi__alloc(classes, sizeof(double)), chi__alloc(q->most, sizeof(size_t)), 0 };
+    if (!q->host_values || !q->host_indices || !q->plain || !q->weighted || !q->lengths || !q->votes.plain || !q->votes.weighted ||
+        !q->votes.touched)
+        return chi__fail(q->dev, CHI_ERR_MEMORY, "knn: no memory for %zu neighbours of %zu rows and %zu classes", q->most, q->step, classes);
+    return CHI_OK;
+}
+
+static chi_status plan_walks(knn *q)
+{
+    const chi_matrix base = q->args->base.x, query = q->args->query.x;
+    const chi_similarity_options options = { .metric = q->args->metric, .topk = q->most, .uses = CHI_SIMILARITY_TOPK };
+    CHI_TRY(chi_similarity_create(q->dev, q->step, base.rows, base.cols, &options, &q->sim));
+    if (query.rows % q->step)
+        CHI_TRY(chi_similarity_create(q->dev, query.rows % q->step, base.rows, base.cols, &options, &q->tail));
+    CHI_TRY(chi_buffer_create(q->dev, 4ull * q->step * q->most, &q->values));
+    return chi_buffer_create(q->dev, 4ull * q->step * q->most, &q->indices);
+}
+
+static chi_status walk(knn *q, size_t first, size_t rows)
+{
+    const chi_matrix query = chi_matrix_rows(q->args->query.x, first, rows);
+    CHI_TRY(chi_similarity_topk(rows == q->step ? q->sim : q->tail, query, q->args->base.x, q->most,
+                                chi_matrix_view(q->values, rows, q->most), q->indices));
+    CHI_TRY(chi_buffer_download(q->values, 0, q->host_values, 4 * rows * q->most));
+    CHI_TRY(chi_buffer_download(q->indices, 0, q->host_indices, 4 * rows * q->most));
+    for (size_t i = 0; i < rows; i++)
+        CHI_TRY(vote(q, first + i, q->host_values + i * q->most, q->host_indices + i * q->most));
+    return CHI_OK;
+}
+
+static chi_status find(knn *q)
+{
+    const size_t m = q->args->query.x.rows;
+    CHI_TRY(get_memory(q));
+    CHI_TRY(measure_lengths(q));
+    CHI_TRY(plan_walks(q));
+    for (size_t first = 0; first < m; first += q->step) {
+        CHI_TRY(walk(q, first, m - first < q->step ? m - first : q->step));
+        if (q->args->progress)
+            q->args->progress(q->args->user, first / q->step + 1, chi__div_up(m, q->step));
     }
-    chi_similarity_destroy(&sim);
-    chi_similarity_destroy(&tail);
-    chi_buffer_destroy(&values);
-    chi_buffer_destroy(&indices);
-    chi__free(host_values);
-    chi__free(host_indices);
-    chi__free(v.plain);
-    chi__free(v.weighted);
+    return CHI_OK;
+}
+
+static double share(const int32_t *predicted, const int32_t *labels, size_t m)
+{
+    size_t right = 0;
+    for (size_t i = 0; i < m; i++)
+        right += predicted[i] == labels[i];
+    return (double)right / (double)m;
+}
+
+static void report(const knn *q, chi_knn_report *reports)
+{
+    const chi_knn_args *a = q->args;
+    const size_t m = a->query.x.rows, bytes = q->ks * m * sizeof(int32_t);
+    for (size_t i = 0; i < q->ks; i++)
+        reports[i] = (chi_knn_report){ q->k[i], share(q->plain + i * m, a->query.labels, m), share(q->weighted + i * m, a->query.labels, m) };
+    if (a->predicted)
+        memcpy(a->predicted, q->plain, bytes);
+    if (a->predicted_weighted)
+        memcpy(a->predicted_weighted, q->weighted, bytes);
+}
+
+static void release(knn *q)
+{
+    chi_similarity_destroy(&q->sim);
+    chi_similarity_destroy(&q->tail);
+    chi_buffer_destroy(&q->values);
+    chi_buffer_destroy(&q->indices);
+    void *all[] = { q->host_values, q->host_indices, q->plain, q->weighted, q->lengths, q->votes.plain, q->votes.weighted, q->votes.touched };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        chi__free(all[i]);
+}
+
+chi_status chi_knn(chi_device *dev, const chi_knn_args *args, chi_knn_report *reports)
+{
+    static const size_t usual[] = { NEIGHBOURS };
+    knn q = { .dev = dev, .args = args, .k = args->k ? args->k : usual, .ks = args->k ? args->ks : 1 };
+    q.temperature = args->temperature == 0.0 ? TEMPERATURE : args->temperature;
+    CHI_TRY(check_knn(&q));
+    q.step = args->query.x.rows < MOST_QUERIES ? args->query.x.rows : MOST_QUERIES;
+    const chi_status st = find(&q);
+    if (st == CHI_OK)
+        report(&q, reports);
+    release(&q);
     return st;
 }

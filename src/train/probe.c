@@ -1,93 +1,134 @@
 // SPDX-License-Identifier: Apache-2.0
-// probe.c: the linear probe: logistic regression on standardised features, its value and gradient on the device, the
-// minimiser (lbfgs.c) on the host. Kernel: kernels/train/probe.cl. Header: include/chiaro/metrics.h.
+// probe.c: the linear probe: logistic regression on standardised features (columns.c), its gradient on the device, the
+// minimiser (lbfgs.c) on the host. Kernel: kernels/train/probe.cl. Reference: src/ref/metrics.c. Header: include/chiaro/metrics.h.
 #include <chiaro/metrics.h>
 
 #include <math.h>
+#include <string.h>
 
 #include "../base/memory.h"
 #include "../tiles/tiles.h"
+#include "features.h"
 #include "lbfgs.h"
 
-enum { MOST_CLASSES = 1024, ROWS = 8, ITERATIONS = 100 };
+enum { MOST_CLASSES = 1024, ROWS = 8, ITERATIONS = 1000, MOST_PARTIAL = 1 << 24, MOST_QUERIES = 1 << 22 }; // the last two in floats
 static const double PENALTY = 1e-4;
+static const char *const WHO = "probe";
 
 typedef struct probe {
     chi_device *dev;
+    const chi_probe_args *args;
     const chi__tile *tile; // for the number of work-items alone
-    size_t n, m, dim, classes, padded, entries, parts; // entries: weights and biases, padded
-    chi_buffer *mean, *by_deviation, *base, *query, *labels, *weights, *partial, *total, *values, *value, *scalars, *predicted, *scratch;
-    chi__kernel *standardise, *gradient, *reduce, *sum, *predict;
-    float *host;
+    double penalty;
+    size_t n, dim, padded, entries; // entries: weights and biases, padded
+    size_t parts, chunk;            // superblocks of rows, and how many of them one launch takes
+    size_t classes;                 // that have a row in base: the others are no part of the problem
+    int32_t *number, *class_of;     // number of a class among them, −1 for the others, and back
+    chi__columns columns;
+    chi_buffer *base, *labels, *weights, *partial, *total, *values, *scratch;
+    chi__kernel *gradient, *reduce, *predict;
+    float *host, *host_values; // [entries], [n]
 } probe;
 
-// Mean and 1 / (unbiased deviation + 1e-6) of each column, rows added ascending in double.
-static chi_status measure_columns(probe *p, chi_matrix base)
+// ---- classes and memory ------------------------------------------------------------------------------
+// Classes that have a row in base get the numbers 0 … classes − 1, in order.
+static chi_status number_classes(probe *p, const int32_t *labels)
 {
-    float *rows = chi__alloc(base.rows * p->dim, sizeof *rows), *mean = chi__alloc(p->dim, sizeof *mean), *by = chi__alloc(p->dim, sizeof *by);
-    chi_status st = CHI_OK;
-    if (!rows || !mean || !by)
-        st = chi__fail(p->dev, CHI_ERR_MEMORY, "probe: no memory for %zu × %zu features", base.rows, p->dim);
-    for (size_t i = 0; st == CHI_OK && i < base.rows; i++)
-        st = chi_buffer_download(base.buffer, 4ull * (base.offset + i * chi__stride(base)), rows + i * p->dim, 4ull * p->dim);
-    for (size_t k = 0; st == CHI_OK && k < p->dim; k++) {
-        double sum = 0.0, square = 0.0;
-        for (size_t i = 0; i < base.rows; i++)
-            sum += (double)rows[i * p->dim + k];
-        sum /= (double)base.rows;
-        for (size_t i = 0; i < base.rows; i++)
-            square += ((double)rows[i * p->dim + k] - sum) * ((double)rows[i * p->dim + k] - sum);
-        mean[k] = (float)sum;
-        by[k] = (float)(1.0 / (sqrt(square / (double)(base.rows > 1 ? base.rows - 1 : 1)) + 1e-6));
-    }
-    if (st == CHI_OK)
-        st = chi_buffer_upload(p->mean, 0, mean, 4ull * p->dim);
-    if (st == CHI_OK)
-        st = chi_buffer_upload(p->by_deviation, 0, by, 4ull * p->dim);
-    chi__free(rows);
-    chi__free(mean);
-    chi__free(by);
-    return st;
+    size_t most = 0;
+    for (size_t i = 0; i < p->n; i++)
+        most = (size_t)labels[i] >= most ? (size_t)labels[i] + 1 : most;
+    p->number = chi__alloc(most, sizeof *p->number);
+    if (!p->number)
+        return chi__fail(p->dev, CHI_ERR_MEMORY, "probe: no memory for %zu classes", most);
+    for (size_t i = 0; i < p->n; i++)
+        p->number[labels[i]] = 1;
+    for (size_t c = 0; c < most; c++)
+        p->number[c] = p->number[c] ? (int32_t)p->classes++ : -1;
+    if (p->classes > MOST_CLASSES)
+        return chi__fail(p->dev, CHI_ERR_ARGUMENT, "probe: base has rows of %zu classes; it takes at most %d", p->classes, MOST_CLASSES);
+    p->class_of = chi__alloc(p->classes, sizeof *p->class_of);
+    if (!p->class_of)
+        return chi__fail(p->dev, CHI_ERR_MEMORY, "probe: no memory for %zu classes", p->classes);
+    for (size_t c = 0; c < most; c++)
+        if (p->number[c] >= 0)
+            p->class_of[p->number[c]] = (int32_t)c;
+    return CHI_OK;
 }
 
-static chi_status standardise(probe *p, chi_matrix from, const chi_buffer *to)
+static chi_status get_memory(probe *p)
 {
-    return chi__run(p->dev, &(chi__launch){
-        .kernel = p->standardise, .global = { from.rows }, .local = { 16 },
-        .args = { U32(from.rows), U32(p->dim), U64(from.offset), U32(chi__stride(from)), BUF(from.buffer), BUF(p->mean), BUF(p->by_deviation), BUF(to) },
-    });
-}
-
-static chi_status get(probe *p)
-{
-    const struct { chi_buffer **buffer; uint64_t bytes; } all[] = {
-        { &p->mean, p->dim }, { &p->by_deviation, p->dim }, { &p->base, (uint64_t)p->n * p->dim }, { &p->query, (uint64_t)p->m * p->dim },
-        { &p->labels, p->n }, { &p->weights, p->entries }, { &p->partial, (uint64_t)p->parts * p->entries }, { &p->total, p->entries },
-        { &p->values, p->n }, { &p->value, 1 }, { &p->scalars, 4 }, { &p->predicted, p->m },
-        { &p->scratch, (uint64_t)p->parts * ROWS * p->padded },
+    const struct { chi_buffer **buffer; uint64_t floats; } all[] = {
+        { &p->base, (uint64_t)p->n * p->dim }, { &p->labels, p->n }, { &p->weights, p->entries },
+        { &p->partial, (uint64_t)p->chunk * p->entries }, { &p->total, p->entries }, { &p->values, p->n },
+        { &p->scratch, (uint64_t)p->chunk * ROWS * p->padded },
     };
     char items[32];
     chi__items_define(p->tile, items);
-    CHI_TRY(chi__kernel_get(p->dev, "train/probe.cl", "probe_standardise", items, &p->standardise));
     CHI_TRY(chi__kernel_get(p->dev, "train/probe.cl", "probe_gradient", items, &p->gradient));
     CHI_TRY(chi__kernel_get(p->dev, "train/probe.cl", "probe_predict", items, &p->predict));
     CHI_TRY(chi__kernel_get(p->dev, "encoder/reduce.cl", "encoder_reduce", "", &p->reduce));
-    CHI_TRY(chi__kernel_get(p->dev, "loss/value.cl", "loss_sum", "", &p->sum));
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        CHI_TRY(chi_buffer_create(p->dev, 4 * all[i].bytes, all[i].buffer));
+        CHI_TRY(chi_buffer_create(p->dev, 4 * all[i].floats, all[i].buffer));
     p->host = chi__alloc(p->entries, sizeof *p->host);
-    return p->host ? CHI_OK : chi__fail(p->dev, CHI_ERR_MEMORY, "probe: no memory for %zu weights", p->entries);
+    p->host_values = chi__alloc(p->n, sizeof *p->host_values);
+    return p->host && p->host_values ? CHI_OK : chi__fail(p->dev, CHI_ERR_MEMORY, "probe: no memory for %zu weights and %zu rows", p->entries, p->n);
+}
+
+static chi_status plan(probe *p)
+{
+    CHI_TRY(number_classes(p, p->args->base.labels));
+    p->padded = chi__round_up(p->classes, 16);
+    p->entries = (p->dim + 1) * p->padded;
+    if (p->entries > INT32_MAX)
+        return chi__fail(p->dev, CHI_ERR_SHAPE, "probe: %zu columns and %zu classes are more than 2^31 weights", p->dim, p->classes);
+    p->parts = chi__div_up(p->n, chi__superblock(p->n));
+    const size_t fit = MOST_PARTIAL / p->entries;
+    p->chunk = fit < 1 ? 1 : fit < p->parts ? fit : p->parts;
+    return get_memory(p);
 }
 
 static void release(probe *p)
 {
-    chi_buffer **all[] = { &p->mean, &p->by_deviation, &p->base, &p->query, &p->labels, &p->weights, &p->partial, &p->total, &p->values,
-                           &p->value, &p->scalars, &p->predicted, &p->scratch };
+    chi_buffer **all[] = { &p->base, &p->labels, &p->weights, &p->partial, &p->total, &p->values, &p->scratch };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         chi_buffer_destroy(all[i]);
+    chi__columns_finish(&p->columns);
+    chi__free(p->number);
+    chi__free(p->class_of);
     chi__free(p->host);
+    chi__free(p->host_values);
 }
 
+// ---- base ----------------------------------------------------------------------------------------------
+static chi_status upload_block(void *user, const chi__block *block)
+{
+    probe *p = user;
+    float *rows = chi__alloc(block->rows * p->dim, sizeof *rows);
+    if (!rows)
+        return chi__fail(p->dev, CHI_ERR_MEMORY, "probe: no memory for %zu rows", block->rows);
+    chi_status st = chi__columns_standardise(p->dev, &p->columns, "base", block, rows);
+    if (st == CHI_OK)
+        st = chi_buffer_upload(p->base, 4ull * block->first * p->dim, rows, 4ull * block->rows * p->dim);
+    chi__free(rows);
+    return st;
+}
+
+static chi_status upload_base(probe *p)
+{
+    const chi_labelled *base = &p->args->base;
+    CHI_TRY(chi__columns_measure(p->dev, base->x, &p->columns));
+    CHI_TRY(chi__visit_rows(p->dev, base->x, upload_block, p));
+    int32_t *labels = chi__alloc(p->n, sizeof *labels);
+    if (!labels)
+        return chi__fail(p->dev, CHI_ERR_MEMORY, "probe: no memory for %zu labels", p->n);
+    for (size_t i = 0; i < p->n; i++)
+        labels[i] = p->number[base->labels[i]];
+    const chi_status st = chi_buffer_upload(p->labels, 0, labels, 4ull * p->n);
+    chi__free(labels);
+    return st;
+}
+
+// ---- objective -------------------------------------------------------------------------------------------
 static chi_status upload_weights(probe *p, const double *x)
 {
     for (size_t e = 0; e < p->entries; e++)
@@ -95,90 +136,144 @@ static chi_status upload_weights(probe *p, const double *x)
     return chi_buffer_upload(p->weights, 0, p->host, 4ull * p->entries);
 }
 
+// Value of each row and sum of the gradients, superblocks ascending, as many at a time as partial holds.
+static chi_status run_rows(probe *p)
+{
+    for (size_t before = 0; before < p->parts; before += p->chunk) {
+        const size_t parts = p->parts - before < p->chunk ? p->parts - before : p->chunk;
+        const bool starts = before == 0, ends = before + parts == p->parts;
+        CHI_TRY(chi__run_groups(p->dev, &(chi__launch){
+            .kernel = p->gradient, .local = { chi__items(p->tile) },
+            .args = { U32(0), U32(before), U32(p->n), U32(p->dim), U32(p->classes), U32(p->padded), BUF(p->base), BUF(p->labels),
+                      BUF(p->weights), BUF(p->scratch), BUF(p->partial), BUF(p->values) },
+        }, parts, 4.0 * (double)(parts * chi__superblock(p->n)) * (double)p->entries));
+        CHI_TRY(chi__run(p->dev, &(chi__launch){
+            .kernel = p->reduce, .global = { chi__div_up(p->entries, 8) }, .local = { chi__row_items(p->tile) },
+            .args = { U32(p->entries), U32(parts), U32(starts), U32(ends), U32(0), U32(1), U32(p->entries), BUF(p->partial),
+                      BUF(p->total), BUF(p->total) },
+        }));
+    }
+    return CHI_OK;
+}
+
 static chi_status objective(void *user, const double *x, double *value, double *gradient)
 {
     probe *p = user;
-    float loss = 0.0f;
     CHI_TRY(upload_weights(p, x));
-    CHI_TRY(chi__run_groups(p->dev, &(chi__launch){
-        .kernel = p->gradient, .local = { chi__items(p->tile) },
-        .args = { U32(0), U32(p->n), U32(p->dim), U32(p->classes), U32(p->padded), BUF(p->base), BUF(p->labels), BUF(p->weights),
-                  BUF(p->scratch), BUF(p->partial), BUF(p->values) },
-    }, p->parts, 4.0 * (double)p->n * (double)p->entries));
-    CHI_TRY(chi__run(p->dev, &(chi__launch){
-        .kernel = p->reduce, .global = { chi__div_up(p->entries, 8) }, .local = { chi__row_items(p->tile) },
-        .args = { U32(p->entries), U32(p->parts), U32(1), U32(0), U32(0), U32(1), U32(p->entries), BUF(p->partial), BUF(p->total), BUF(p->total) },
-    }));
-    CHI_TRY(chi__run(p->dev, &(chi__launch){
-        .kernel = p->sum, .global = { 1 }, .local = { 1 },
-        .args = { U32(p->n), U32(0), F32(1.0f), U64(0), BUF(p->values), BUF(p->scalars), BUF(p->value) },
-    }));
+    CHI_TRY(run_rows(p));
     CHI_TRY(chi_buffer_download(p->total, 0, p->host, 4ull * p->entries));
-    CHI_TRY(chi_buffer_download(p->value, 0, &loss, sizeof loss));
-    *value = (double)loss / (double)p->n;
+    CHI_TRY(chi_buffer_download(p->values, 0, p->host_values, 4ull * p->n));
+    double sum = 0.0;
+    for (size_t i = 0; i < p->n; i++)
+        sum += (double)p->host_values[i];
+    *value = sum / (double)p->n;
     for (size_t e = 0; e < p->entries; e++) {
         const bool weight = e < p->dim * p->padded, padding = e % p->padded >= p->classes;
-        const double penalty = weight && !padding ? PENALTY : 0.0;
+        const double penalty = weight && !padding ? p->penalty : 0.0;
         *value += penalty * x[e] * x[e];
         gradient[e] = padding ? 0.0 : (double)p->host[e] / (double)p->n + 2.0 * penalty * x[e];
     }
     return CHI_OK;
 }
 
-static chi_status score(probe *p, const double *x, const int32_t *labels, double *accuracy)
+// ---- queries -----------------------------------------------------------------------------------------------
+typedef struct answers {
+    probe *p;
+    float *rows;          // standardised, of one block
+    size_t most;          // rows of a block
+    chi_buffer *query, *predicted;
+    int32_t *host;        // [m]
+} answers;
+
+static chi_status predict_rows(const answers *a, size_t first, size_t rows)
 {
-    int32_t *predicted = chi__alloc(p->m, sizeof *predicted);
-    size_t right = 0;
-    if (!predicted)
-        return chi__fail(p->dev, CHI_ERR_MEMORY, "probe: no memory for %zu labels", p->m);
+    const probe *p = a->p;
+    CHI_TRY(chi_buffer_upload(a->query, 0, a->rows, 4ull * rows * p->dim));
+    CHI_TRY(chi__run(p->dev, &(chi__launch){
+        .kernel = p->predict, .global = { chi__div_up(rows, chi__item_rows(p->tile)) }, .local = { chi__row_items(p->tile) },
+        .args = { U32(rows), U32(p->dim), U32(p->classes), U32(p->padded), BUF(a->query), BUF(p->weights), BUF(a->predicted) },
+    }));
+    CHI_TRY(chi_buffer_download(a->predicted, 0, a->host + first, 4ull * rows));
+    for (size_t i = first; i < first + rows; i++)
+        a->host[i] = p->class_of[a->host[i]];
+    return CHI_OK;
+}
+
+static chi_status predict_block(void *user, const chi__block *block)
+{
+    answers *a = user;
+    for (size_t first = 0; first < block->rows; first += a->most) {
+        chi__block piece = *block;
+        piece.first += first;
+        piece.rows = block->rows - first < a->most ? block->rows - first : a->most;
+        piece.at += first * block->stride;
+        CHI_TRY(chi__columns_standardise(a->p->dev, &a->p->columns, "query", &piece, a->rows));
+        CHI_TRY(predict_rows(a, piece.first, piece.rows));
+    }
+    return CHI_OK;
+}
+
+static chi_status predict(answers *a, chi_matrix query)
+{
+    const probe *p = a->p;
+    const size_t fit = MOST_QUERIES / p->dim, most = fit ? fit : 1;
+    a->most = query.rows < most ? query.rows : most;
+    a->rows = chi__alloc(a->most * p->dim, sizeof *a->rows);
+    a->host = chi__alloc(query.rows, sizeof *a->host);
+    if (!a->rows || !a->host)
+        return chi__fail(p->dev, CHI_ERR_MEMORY, "probe: no memory for %zu of %zu query rows", a->most, query.rows);
+    CHI_TRY(chi_buffer_create(p->dev, 4ull * a->most * p->dim, &a->query));
+    CHI_TRY(chi_buffer_create(p->dev, 4ull * a->most, &a->predicted));
+    return chi__visit_rows(p->dev, query, predict_block, a);
+}
+
+static chi_status score(probe *p, const double *x, chi_probe_report *report)
+{
+    const chi_labelled *query = &p->args->query;
+    answers a = { .p = p };
     chi_status st = upload_weights(p, x);
     if (st == CHI_OK)
-        st = chi__run(p->dev, &(chi__launch){
-            .kernel = p->predict, .global = { chi__div_up(p->m, chi__items(p->tile) > 1 ? 1 : ROWS) }, .local = { chi__row_items(p->tile) },
-            .args = { U32(p->m), U32(p->dim), U32(p->classes), U32(p->padded), BUF(p->query), BUF(p->weights), BUF(p->predicted) },
-        });
-    if (st == CHI_OK)
-        st = chi_buffer_download(p->predicted, 0, predicted, 4ull * p->m);
-    for (size_t i = 0; st == CHI_OK && i < p->m; i++)
-        right += predicted[i] == labels[i];
-    if (st == CHI_OK)
-        *accuracy = (double)right / (double)p->m;
-    chi__free(predicted);
+        st = predict(&a, query->x);
+    size_t right = 0;
+    for (size_t i = 0; st == CHI_OK && i < query->x.rows; i++)
+        right += a.host[i] == query->labels[i];
+    report->accuracy = (double)right / (double)query->x.rows;
+    if (st == CHI_OK && p->args->predicted)
+        memcpy(p->args->predicted, a.host, query->x.rows * sizeof *a.host);
+    chi_buffer_destroy(&a.query);
+    chi_buffer_destroy(&a.predicted);
+    chi__free(a.rows);
+    chi__free(a.host);
     return st;
 }
 
-static chi_status fit(probe *p, chi_matrix base, const int32_t *base_labels, chi_matrix query, const int32_t *query_labels, double *accuracy)
+static chi_status fit(probe *p, chi_probe_report *report)
 {
-    CHI_TRY(get(p));
-    CHI_TRY(measure_columns(p, base));
-    CHI_TRY(standardise(p, base, p->base));
-    CHI_TRY(standardise(p, query, p->query));
-    CHI_TRY(chi_buffer_upload(p->labels, 0, base_labels, 4ull * p->n));
+    CHI_TRY(plan(p));
+    CHI_TRY(upload_base(p));
     double *x = chi__alloc(p->entries, sizeof *x);
     if (!x)
         return chi__fail(p->dev, CHI_ERR_MEMORY, "probe: no memory for %zu weights", p->entries);
-    chi_status st = chi__lbfgs(p->entries, x, ITERATIONS, objective, p);
+    chi__lbfgs_report end = { 0 };
+    chi_status st = chi__lbfgs(p->entries, x, ITERATIONS, objective, p, &end);
+    *report = (chi_probe_report){ .loss = end.value, .gradient = end.gradient, .iterations = end.iterations };
     if (st == CHI_OK)
-        st = score(p, x, query_labels, accuracy);
+        st = score(p, x, report);
     chi__free(x);
     return st;
 }
 
-chi_status chi_linear_probe(chi_device *dev, chi_matrix base, const int32_t *base_labels, chi_matrix query, const int32_t *query_labels,
-                            size_t classes, double *accuracy)
+chi_status chi_linear_probe(chi_device *dev, const chi_probe_args *args, chi_probe_report *report)
 {
-    if (base.rows == 0 || query.rows == 0 || base.cols == 0 || base.cols != query.cols || classes == 0 || classes > MOST_CLASSES)
-        return chi__fail(dev, CHI_ERR_ARGUMENT, "probe: base %zu × %zu, query %zu × %zu, %zu classes; rows and columns must be at least 1, columns equal, classes 1 … %d",
-                         base.rows, base.cols, query.rows, query.cols, classes, MOST_CLASSES);
-    CHI_TRY(chi__check_matrix(dev, base, base.rows, base.cols, "probe: base"));
-    CHI_TRY(chi__check_matrix(dev, query, query.rows, query.cols, "probe: query"));
-    for (size_t i = 0; i < base.rows; i++)
-        if (base_labels[i] < 0 || (size_t)base_labels[i] >= classes)
-            return chi__fail(dev, CHI_ERR_ARGUMENT, "probe: label %d of row %zu is not in 0 … %zu", base_labels[i], i, classes - 1);
-    probe p = { .dev = dev, .tile = chi__device_tile(dev), .n = base.rows, .m = query.rows, .dim = base.cols, .classes = classes, .padded = chi__round_up(classes, 16) };
-    p.entries = (p.dim + 1) * p.padded;
-    p.parts = chi__div_up(p.n, chi__superblock(p.n));
-    const chi_status st = fit(&p, base, base_labels, query, query_labels, accuracy);
+    probe p = { .dev = dev, .args = args, .tile = chi__device_tile(dev), .penalty = args->penalty == 0.0 ? PENALTY : args->penalty,
+                .n = args->base.x.rows, .dim = args->base.x.cols };
+    chi_probe_report end = { 0 };
+    CHI_TRY(chi__check_labelled(dev, WHO, &args->base, &args->query, args->classes));
+    if (!(p.penalty > 0.0) || !isfinite(p.penalty))
+        return chi__fail(dev, CHI_ERR_ARGUMENT, "probe: penalty %g; it must be above 0", p.penalty);
+    const chi_status st = fit(&p, &end);
     release(&p);
+    if (st == CHI_OK)
+        *report = end;
     return st;
 }
