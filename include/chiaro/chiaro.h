@@ -12,6 +12,7 @@
 #include "encoder.h"    // IWYU pragma: export
 #include "optimizer.h"  // IWYU pragma: export
 #include "data.h"       // IWYU pragma: export
+#include "labels.h"     // IWYU pragma: export
 #include "metrics.h"    // IWYU pragma: export
 #include "tuner.h"      // IWYU pragma: export
 

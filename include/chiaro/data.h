@@ -28,9 +28,11 @@ typedef struct chi_tensor {
     void *bytes;
 } chi_tensor;
 void chi_tensor_free(chi_tensor *tensor);
-// In place to float32 (u8 stays 0 … 255), or to int32 for labels (refused where a value does not fit or is no integer).
+// In place to float32 (u8 stays 0 … 255), or to integers, exactly: from any integers, booleans, and floats that are whole
+// numbers; refused with the element where one does not fit (labels: labels.h).
 chi_status chi_tensor_to_f32(chi_tensor *tensor);
 chi_status chi_tensor_to_i32(chi_tensor *tensor);
+chi_status chi_tensor_to_i64(chi_tensor *tensor);
 
 // idx and idx.gz (LeCun's MNIST layout), .npy (format 1-3, C order, both byte orders, f2 f4 f8 and
 // integers). The file's content decides which, not its name.

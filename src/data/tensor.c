@@ -3,7 +3,9 @@
 // readers that make them are the other files of this folder.
 #include "tensor.h"
 
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../base/hash.h"
@@ -177,4 +179,53 @@ chi_status chi_tensor_to_i32(chi_tensor *tensor)
     }
     replace(tensor, CHI_TYPE_I32, to);
     return CHI_OK;
+}
+
+// Element i exactly; false where it is no integer of 64 bits.
+static bool whole_element(chi_type type, const void *bytes, size_t i, int64_t *out)
+{
+    if (type == CHI_TYPE_U64) {
+        const uint64_t u = ((const uint64_t *)bytes)[i];
+        *out = (int64_t)(u & INT64_MAX);
+        return u <= INT64_MAX;
+    }
+    const double v = element(type, bytes, i);
+    if (!(v >= -0x1p63 && v < 0x1p63) || v != floor(v))
+        return false;
+    *out = (int64_t)v;
+    return true;
+}
+
+static chi_status no_integer(const chi_tensor *t, size_t i, const char *where, const char *unit)
+{
+    char text[40];
+    if (t->type == CHI_TYPE_U64)
+        snprintf(text, sizeof text, "%" PRIu64, ((const uint64_t *)t->bytes)[i]);
+    else
+        snprintf(text, sizeof text, "%.17g", element(t->type, t->bytes, i));
+    return chi__fail(NULL, CHI_ERR_FORMAT, "%s: %s %zu is %s, not a 64-bit integer", where, unit, i, text);
+}
+
+chi_status chi__tensor_to_i64(chi_tensor *tensor, const char *where, const char *unit)
+{
+    if (tensor->type == CHI_TYPE_I64)
+        return CHI_OK;
+    int64_t *to = chi__alloc(tensor->count, sizeof *to);
+    if (!to)
+        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu integers", where, tensor->count);
+    for (size_t i = 0; i < tensor->count; i++) {
+        if (!whole_element(tensor->type, tensor->bytes, i, &to[i])) {
+            chi__free(to);
+            return no_integer(tensor, i, where, unit);
+        }
+    }
+    replace(tensor, CHI_TYPE_I64, to);
+    return CHI_OK;
+}
+
+chi_status chi_tensor_to_i64(chi_tensor *tensor)
+{
+    if (!tensor || !tensor->bytes)
+        return chi__fail(NULL, CHI_ERR_ARGUMENT, "tensor_to_i64: no tensor");
+    return chi__tensor_to_i64(tensor, tensor->name[0] ? tensor->name : "tensor", "element");
 }

@@ -16,6 +16,9 @@ chi_status chi__tensor_allocate(chi_tensor *t, const char *path);
 // "F32", "BF16", …; false: no such type.
 bool chi__type_of_name(const char *name, chi_type *out);
 
+// chi_tensor_to_i64 with a sentence of the caller's: "FILE: row 3 is …".
+chi_status chi__tensor_to_i64(chi_tensor *tensor, const char *where, const char *unit);
+
 // `count` elements of `type` rounded once to float32.
 void chi__to_f32(chi_type type, const void *from, size_t count, float *to);
 // Each element's bytes reversed.
@@ -25,6 +28,9 @@ static inline bool chi__host_is_little(void)
     const uint16_t one = 1;
     return *(const unsigned char *)&one == 1;
 }
+
+// Whether the file begins like one of the formats that chi_tensor_read takes; text begins like none.
+chi_status chi__tensor_is_array(const char *path, bool *out);
 
 // What an .npy file's header says, checked against the file: bytes of elements from byte `start` on.
 typedef struct chi__npy_layout {
