@@ -120,18 +120,16 @@ void tiles_gradient(const uint first, const uint n, const uint m, const uint dim
     const uint sb_n = superblock(n), sb_m = superblock(m), e0 = s0 * sb_n, c0 = w0 * sb_m;
     const uint blocks = (min(m, w1 * sb_m) - c0 + BLOCK - 1) / BLOCK;
     const pair_terms t = { kept, a, b, w, row_shift, col_shift, labels, positive, scalars[0], blocks, e0, c0, partner };
-    walk to;
-    if (owns_x) {
-        const uint own = e0 + before * x_rows;
-        const walk x = { own, min(n, own + x_rows), SYMMETRIC ? s0 : w0, w1, m, sb_m, false, yd, grad_x + gx_offset,
-                         gx_stride, dim, scalars[2], a, WEIGHTS == 2 ? q : 0, own_y, n };
-        to = x;
-    } else {
-        const uint own = (SYMMETRIC ? s1 * sb_n : c0) + (u - before) * y_rows;
-        const walk y = { own, min(m, own + y_rows), s0, s1, n, sb_n, true, xd, SYMMETRIC ? grad_x + gx_offset : grad_y + gy_offset,
-                         SYMMETRIC ? gx_stride : gy_stride, dim, scalars[2], 0, 0, 0, 0 };
-        to = y;
-    }
+    // Both walks' values first, then one choice each: at phis of an if with else, PoCL 6 with LLVM 18 ended the process
+    // ("Instruction Combining did not reach a fixpoint", 2026-11).
+    const uint x_own = e0 + before * x_rows, x_end = min(n, x_own + x_rows), x_first = SYMMETRIC ? s0 : w0;
+    const uint y_own = (SYMMETRIC ? s1 * sb_n : c0) + (u - before) * y_rows, y_end = min(m, y_own + y_rows);
+    const uint y_stride = SYMMETRIC ? gx_stride : gy_stride;
+    global const float *no_q = 0, *x_q = WEIGHTS == 2 ? q : no_q;
+    global float *x_out = grad_x + gx_offset, *y_out = SYMMETRIC ? x_out : grad_y + gy_offset;
+    const walk to = { owns_x ? x_own : y_own, owns_x ? x_end : y_end, owns_x ? x_first : s0, owns_x ? w1 : s1, owns_x ? m : n,
+                      owns_x ? sb_m : sb_n, !owns_x, owns_x ? yd : xd, owns_x ? x_out : y_out, owns_x ? gx_stride : y_stride,
+                      dim, scalars[2], a, owns_x ? x_q : no_q, own_y, n };
     for (uint i0 = to.own; i0 < to.own_end; i0 += TILE_M)
         sum_tile(&t, &to, i0, group % across * TILE_N, left, right);
 }
