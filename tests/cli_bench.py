@@ -226,6 +226,10 @@ def devices():
         roof = a["roofline"]
         check(roof["bound"] in ("compute", "memory") and abs(roof["fraction"] - a["gflops"] / roof["roof_gflops"]) < 1e-3, "roofline", a)
     check(abs(got[0]["roofline"]["flop_per_byte"] - 2 * 65 * 33 * 17 / 4 / (65 * 17 + 33 * 17 + 65 * 33)) < 1e-3, "flop a byte of a product", got[0])
+    for width, peaks in (("80", r"% of peak"), ("300", r"of peak flop/byte")):
+        status, out, err = bench("gemm:65x33x17", "--devices", "name:Nobody,#0,#0", "--reps", "6", "--peak", COLUMNS=width)
+        check(status == 1 and "times b's median" in out and peaks in out and "of roof" in out and "on a failed" in out and max(map(len, out.split("\n"))) <= int(width),
+              f"a table {width} wide keeps its columns where the first device is missing", out + err)
     status, got, err = lines("gemm:9x9x9", "--devices", "name:Nobody,name:Else")
     check(status == 3 and not got, "no device at all", err)
 
@@ -272,6 +276,7 @@ def compare(folder):
     earlier(old, base[:3], problem="gemm:8x8x8")
     earlier(new, base[:3], problem="gemm:8x8x8")
     status, out, err = bench("--compare", old, "--with", new)
+    out = " ".join(out.split())
     check(status == 0 and "faster" in out and "has no clip:8x8x8" in out and "device was Chip, is Other; driver was 1, is 2" in out and "outliers now: 1 of 9, furthest 60.000" in out
           and "no interval" in out and "no difference" in out, "what is not the same is said", out + err)
     status, got, err = lines("clip:64x64x16", "--reps", "5", "--compare", old)

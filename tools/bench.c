@@ -23,9 +23,9 @@ typedef struct bench {
 static int parse(bench *b, int argc, char **argv, size_t *given)
 {
     const tool_option own[] = {
-        { "reps", "N", "timed repeats after one that is not; default 9", &b->reps_text, NULL },
+        { "reps", "N", "timed repeats after one that is not", &b->reps_text, NULL, "9" },
         { "set", "NAMES", "problems of these sets (a comma list) instead of, or after, PROBLEM", &b->sets, NULL },
-        { "problems", "FILE", "sets of this file instead of the built-in ones; without --set all of them", &b->problems, NULL },
+        { "problems", "FILE", "sets of this file; without --set all of them", &b->problems, NULL, "the built-in ones" },
         { "list", NULL, "print the sets", NULL, &b->list },
         { "devices", "A,B,…", "selectors: these devices take turns, each in a process of its own, with ratios to the first", &b->devices, NULL },
         { "compare", "FILE", "beside the JSON lines of an earlier run", &b->compare, NULL },
@@ -35,32 +35,47 @@ static int parse(bench *b, int argc, char **argv, size_t *given)
         { "hash", NULL, "FNV-1a 64 over value, then gradients; train-step: and the weights after N + 1 steps", NULL, &b->hash },
         { "dump", "FILE", "inputs and results as safetensors", &b->dump, NULL },
         { "predict", NULL, "beside losses the time that `chiaro plan` predicts", NULL, &b->predict },
-        { "provider", "chiaro|clblast|auto", "gemm: whose product; auto (default): chiaro, or what tuning found under --numerics fast", &b->provider, NULL },
+        { "provider", "chiaro|clblast|auto", "gemm: whose product; auto: chiaro, or what tuning found under --numerics fast", &b->provider, NULL, "auto" },
     };
     const tool_command command = {
         "bench PROBLEM… [--set NAMES] [--devices A,B] [--compare FILE] [--json]",
-        "PROBLEM: gemm:NxMxD  logsumexp:NxMxD  stats:NxMxD  topk:NxMxD[,k=K]  clip:NxNxD  infonce:NxNxD  ntxent:NxNxD\n"
-        "         supcon:NxNxD[,c=CLASSES]  siglip:NxNxD  moco:NxQUEUExD  conv:BATCHxCINxHxWxCOUT[,k=SIDE][,s=STRIDE][,p=PADDING][,b=0: forward alone]\n"
-        "         train-step:BATCH  peak\n"
-        "Rows of length 1 from seed 1 (y: seed 2), temperature 0.1, labels i mod 100. Time: wall clock from the first launch\n"
+        "PROBLEM:\n"
+        "  gemm:NxMxD logsumexp:NxMxD stats:NxMxD topk:NxMxD[,k=K]\n"
+        "  clip:NxNxD infonce:NxNxD siglip:NxNxD ntxent:NxNxD supcon:NxNxD[,c=CLASSES] moco:NxQUEUExD\n"
+        "  conv:BATCHxCINxHxWxCOUT[,k=SIDE][,s=STRIDE][,p=PADDING][,b=0]\n"
+        "  train-step:BATCH peak\n"
+        "b=0: forward alone. Rows of length 1 from seed 1 (y: seed 2), temperature 0.1, labels i mod 100. Time: wall clock from the first launch\n"
         "to the end, packing included, uploads not. gflops counts the least the mathematics needs (clip, infonce and siglip 3G,\n"
         "ntxent and supcon 1.5G, moco 2G, G = 2 N M D), gflops_executed what was run. The roof of a problem is the FMA peak, or less\n"
         "where copying its inputs and outputs once would take longer; small problems stay in caches and may pass it.\n"
         "A comparison gives times over earlier times with an interval of 95 %; where that holds 1 there is no difference,\n"
         "where the fastest repetitions say the opposite it is unclear.",
-        "chiaro bench --set loss --peak --json > before.jsonl; chiaro bench --set loss --compare before.jsonl",
+        "chiaro bench --set loss --peak --json > before.jsonl\nchiaro bench --set loss --compare before.jsonl",
         TOOL_OPENS | TOOL_JSON, WORDS,
     };
     return tool_parse(&b->tool, argc, argv, &command, own, sizeof own / sizeof *own, b->given, given);
 }
 
+// The first given of the options that only a measurement uses; NULL: none was given.
+static const char *measuring(const bench *b)
+{
+    const char *opening = tool_opening(&b->tool);
+    return b->reps_text ? "reps" : b->devices ? "devices" : b->peak ? "peak" : b->profile ? "profile" : b->hash ? "hash" : b->dump ? "dump" : b->predict ? "predict"
+           : b->provider ? "provider" : opening;
+}
+
 static int check_options(bench *b, size_t given)
 {
     b->reps = 9;
+    const char *unlisted = given ? "a problem" : b->sets ? "--set" : b->compare ? "--compare" : b->with ? "--with" : measuring(b);
+    if (b->list && unlisted)
+        return tool_usage("bench --list prints all sets and measures nothing: it has no use for %s%s", unlisted == measuring(b) ? "--" : "", unlisted);
     if (b->with && !b->compare)
         return tool_usage("--with FILE needs --compare FILE");
-    if (b->with && (given || b->sets || b->problems || b->devices || b->dump))
-        return tool_usage("--with FILE measures nothing: no problems and no devices beside it");
+    if (b->with && (given || b->sets || b->problems))
+        return tool_usage("--with FILE measures nothing: no problems beside it");
+    if (b->with && measuring(b))
+        return tool_usage("--with FILE measures nothing: it has no use for --%s", measuring(b));
     if (!b->with && !b->list && !given && !b->sets && !b->problems)
         return tool_usage("bench needs a PROBLEM, for example clip:4096x4096x128 (chiaro bench --help), or --set NAME (chiaro bench --list)");
     if (b->reps_text && (!tool_count(b->reps_text, &b->reps) || b->reps == 0 || b->reps > 100000))
@@ -98,6 +113,28 @@ static int split_devices(bench *b)
     return TOOL_DONE;
 }
 
+// Options that say something of a kind of problem alone, and the problems there are.
+static int check_words(const bench *b)
+{
+    size_t timed = 0, losses = 0;
+    for (size_t i = 0; i < b->words.count; i++) {
+        problem p = { .word = b->words.words[i] };
+        if (strcmp(p.word, "peak") == 0 || problem_read(&p) != TOOL_DONE)
+            continue;
+        timed++;
+        losses += problem_forms[p.kind].loss;
+    }
+    const char *unused = timed ? NULL : b->hash ? "hash" : b->profile ? "profile" : b->dump ? "dump" : b->predict ? "predict" : b->provider ? "provider"
+                         : b->compare ? "compare" : NULL;
+    if (unused)
+        return tool_usage("bench peak measures the device alone: it has no use for --%s", unused);
+    if (b->predict && !losses)
+        return tool_usage("--predict is for losses, and none is among the problems");
+    if (b->dump && (b->words.count != 1 || b->lanes != 1))
+        return tool_usage("--dump is for one problem on one device, there are %zu on %zu", b->words.count, b->lanes);
+    return TOOL_DONE;
+}
+
 static int collect(bench *b, size_t given)
 {
     int result = TOOL_DONE;
@@ -108,9 +145,7 @@ static int collect(bench *b, size_t given)
     for (size_t i = 0; i < b->words.count && result == TOOL_DONE; i++)
         if (strcmp(b->words.words[i], "peak") != 0)
             result = problem_check(b->words.words[i], b->provider); // before a device is opened
-    if (result == TOOL_DONE && b->dump && (b->words.count != 1 || b->lanes != 1))
-        return tool_usage("--dump is for one problem on one device, there are %zu on %zu", b->words.count, b->lanes);
-    return result;
+    return result == TOOL_DONE ? check_words(b) : result;
 }
 
 static void complain(const bench *b, const char *selector, const char *sentence)
@@ -199,7 +234,7 @@ static int run_peak(bench *b)
 
 static int run_all(bench *b)
 {
-    bench_report r = { .json = b->tool.json, .table = b->words.count * b->lanes > 1, .hash = b->hash, .devices = b->lanes, .earlier = b->compare ? &b->earlier : NULL };
+    bench_report r = { .json = b->tool.json, .table = b->words.count * b->lanes > 1, .hash = b->hash, .peak = b->peak, .devices = b->lanes, .earlier = b->compare ? &b->earlier : NULL };
     int result = open_lanes(b);
     if (result != TOOL_DONE)
         return result;

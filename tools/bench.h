@@ -143,7 +143,8 @@ void figures_free(figure_file *file);
 
 // ---- report: bench_report.c ----------------------------------------------------------------------------
 typedef struct bench_report {
-    bool json, table, hash; // table: columns under one head, else a sentence
+    bool json, table, hash, peak; // table: columns under one head, else a sentence
+    bool wide;                    // a row of it on one line
     size_t devices;
     bool head_printed;
     const figure_file *earlier;

@@ -1,32 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// bench_report.c: figures of `chiaro bench` as a sentence, a table or JSON lines; beside other devices and earlier runs.
+// bench_report.c: figures of `chiaro bench` as JSON lines, and beside those of earlier runs. A table for people: bench_table.c.
 // What differs is decided in bench_compare.c.
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench.h"
+#include "bench_table.h"
+#include "text.h"
 
 enum { MOST_RUNS = 64, NOTES = 640 };
-
-// ---- roofline ------------------------------------------------------------------------------------------
-// What the device could do at most: its FMA peak, or less where the least traffic of the problem, copied at its measured
-// speed, takes longer.
-typedef struct roofline { double flop_per_byte, gflops, fraction; const char *bound; } roofline;
-
-static double gflops_of(const figure *f) { return f->flop_minimum / f->best / 1e6; }
-
-static roofline roof_of(const figure *f, const chi_device_peak *peak)
-{
-    roofline r = { .flop_per_byte = f->flop_minimum / f->bytes, .gflops = peak->fma_gflops, .bound = "compute" };
-    if (r.flop_per_byte * peak->copy_gbytes_per_s < r.gflops) {
-        r.gflops = r.flop_per_byte * peak->copy_gbytes_per_s;
-        r.bound = "memory";
-    }
-    r.fraction = gflops_of(f) / r.gflops;
-    return r;
-}
 
 // ---- earlier runs --------------------------------------------------------------------------------------
 // The runs of one problem on one device in a file.
@@ -77,20 +59,6 @@ static void note_differences(char *notes, const figure *then, const figure *now)
     add_note(notes, "threads", a, b);
 }
 
-static void print_outliers(const char *when, const figure *const *runs, size_t count)
-{
-    size_t far = 0, total = 0;
-    double worst = 0.0;
-    for (size_t r = 0; r < count; r++) {
-        double here;
-        far += outliers(runs[r], &here);
-        total += runs[r]->reps;
-        worst = here > worst ? here : worst;
-    }
-    if (far)
-        printf("; outliers%s: %zu of %zu, furthest %.3f ms", when, far, total, worst);
-}
-
 static json_t *outliers_json(const figure *const *runs, size_t count)
 {
     json_t *list = json_array();
@@ -109,12 +77,12 @@ static json_t *comparison_json(const comparison *c)
     return object;
 }
 
-static void print_comparison(const comparison *c)
+static void say_comparison(const comparison *c, char *to)
 {
     if (c->low > 0.0)
-        printf("%.3f times the median (%.3f to %.3f), %.3f times the best: %s", c->median, c->low, c->high, c->best, c->verdict);
+        snprintf(to, NOTES, "%.3f times the median (%.3f to %.3f), %.3f times the best: %s", c->median, c->low, c->high, c->best, c->verdict);
     else
-        printf("%.3f times the median, %.3f times the best: no interval (fewer than %d repetitions on a side)", c->median, c->best, COMPARE_LEAST_REPS);
+        snprintf(to, NOTES, "%.3f times the median, %.3f times the best: no interval (fewer than %d repetitions on a side)", c->median, c->best, COMPARE_LEAST_REPS);
 }
 
 // `now` (one or more runs) against every device of the file, its own alone where that is there. Lines for people, or
@@ -127,7 +95,7 @@ static void against_file(const figure_file *file, const figure *const *now, size
     if (count == 0)
         count = (other = next_device(file, now[0]->word, &from)) ? runs_of(file, now[0]->word, other, then) : 0;
     if (count == 0 && !list)
-        printf("    %s has no %s\n", file->path, now[0]->word);
+        text_say(stdout, 0, "    %s has no %s", file->path, now[0]->word);
     while (count) {
         char notes[NOTES];
         const comparison c = compare_runs(then, count, now, nows);
@@ -142,11 +110,10 @@ static void against_file(const figure_file *file, const figure *const *now, size
             json_object_set_new(object, "outliers_now", outliers_json(now, nows));
             json_array_append_new(list, object);
         } else {
-            printf("    against %s:%u%s: ", file->path, then[0]->line, count > 1 ? " and more runs" : "");
-            print_comparison(&c);
-            print_outliers(" then", then, count);
-            print_outliers(" now", now, nows);
-            printf("%s\n", notes);
+            char said[NOTES], far[128], far_now[128];
+            say_comparison(&c, said);
+            text_say(stdout, 2, "    against %s:%u%s: %s%s%s%s", file->path, then[0]->line, count > 1 ? " and more runs" : "", said, outliers_text(" then", then, count, far),
+                     outliers_text(" now", now, nows, far_now), notes);
         }
         other = other ? next_device(file, now[0]->word, &from) : NULL;
         count = other ? runs_of(file, now[0]->word, other, then) : 0;
@@ -177,8 +144,8 @@ static void add_roof(json_t *line, const figure *f, const bench_peak *peak)
         json_object_set_new(line, "fraction_of_peak", json_null());
         return;
     }
-    const roofline r = roof_of(f, &peak->is);
-    json_object_set_new(line, "fraction_of_peak", json_real(gflops_of(f) / peak->is.fma_gflops));
+    const roofline r = figure_roof(f, &peak->is);
+    json_object_set_new(line, "fraction_of_peak", json_real(figure_gflops(f) / peak->is.fma_gflops));
     json_object_set_new(line, "roofline", json_pack("{s:f, s:f, s:f, s:s}", "flop_per_byte", r.flop_per_byte, "roof_gflops", r.gflops, "fraction", r.fraction, "bound", r.bound));
 }
 
@@ -198,7 +165,7 @@ static void print_json(const bench_report *r, const figure *f, const figure *fir
     }
     json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:s}", "problem", f->word, "selector", f->selector ? f->selector : "auto",
                              "device", f->device, "driver", f->driver, "core", f->core, "tile", f->tile, "numerics", f->numerics, "threads", (json_int_t)f->threads,
-                             "reps", (json_int_t)f->reps, "ms_min", f->best, "ms_median", f->median, "cpu_ms", f->cpu, "gflops", gflops_of(f), "gflops_executed", f->flop / f->best / 1e6,
+                             "reps", (json_int_t)f->reps, "ms_min", f->best, "ms_median", f->median, "cpu_ms", f->cpu, "gflops", figure_gflops(f), "gflops_executed", f->flop / f->best / 1e6,
                              "gbytes_per_s", f->bytes / f->best / 1e6, "peak_bytes", (json_int_t)f->peak_bytes, "scheme", f->scheme);
     add_roof(line, f, peak);
     if (f->predicted > 0.0)
@@ -222,86 +189,14 @@ static void print_json(const bench_report *r, const figure *f, const figure *fir
     print_line(line);
 }
 
-// ---- for people ----------------------------------------------------------------------------------------
-static void print_sentence(const bench_report *r, const figure *f, const bench_peak *peak)
-{
-    printf("%s on %s (%s, %s, %s): %.3f ms best, %.3f ms median of %zu; %.1f GFLOP/s (%.1f executed), %.1f GB/s, %.1f MiB at most", f->word, f->device, f->core, f->tile,
-           f->scheme, f->best, f->median, f->reps, gflops_of(f), f->flop / f->best / 1e6, f->bytes / f->best / 1e6, (double)f->peak_bytes / 1048576.0);
-    if (f->predicted > 0.0)
-        printf("; the planner said %.3f ms, %.2f times the median", f->predicted, f->predicted / f->median);
-    if (peak->measured) {
-        const roofline roof = roof_of(f, &peak->is);
-        printf("; %.1f %% of the FMA peak of %.1f, %.1f %% of the roof at %.1f flop/byte (%s bound)", 100.0 * gflops_of(f) / peak->is.fma_gflops, peak->is.fma_gflops,
-               100.0 * roof.fraction, roof.flop_per_byte, roof.bound);
-    }
-    print_outliers("", &f, 1);
-    printf(r->hash ? "; hash %s\n" : "\n", f->hash);
-}
-
-static void print_kernels(const figure *f)
-{
-    size_t launches = 0;
-    double us = 0.0;
-    for (size_t i = 0; i < f->kernel_count; i++) {
-        launches += f->kernels[i].launches;
-        us += f->kernels[i].us;
-    }
-    for (size_t i = 0; i < f->kernel_count; i++)
-        if (f->kernels[i].launches)
-            printf("    %-28s %3zu launches %12.1f us %5.1f %%\n", f->kernels[i].name, f->kernels[i].launches, f->kernels[i].us, us > 0.0 ? 100.0 * f->kernels[i].us / us : 0.0);
-    if (launches)
-        printf("    %-28s %3zu launches %12.1f us of %.1f at best\n", "together", launches, us, f->best * 1e3);
-}
-
-static void print_head(bench_report *r, const figure *figures, const bench_peak *peaks)
-{
-    for (size_t d = 0; d < r->devices; d++)
-        if (*figures[d].device)
-            printf("%c: %s (%s, %s, %llu threads or units)\n", (char)('a' + d), figures[d].device, figures[d].driver, figures[d].core, (unsigned long long)figures[d].threads);
-    printf("%-30s %-2s %10s %10s %9s %8s %8s", "problem", "on", "ms best", "median", "GFLOP/s", "GB/s", "MiB");
-    if (peaks[0].measured)
-        printf(" %7s %9s %8s %-7s", "of peak", "flop/byte", "of roof", "bound");
-    if (r->devices > 1)
-        printf("  %-35s", "times a's median, paired");
-    printf("  how\n");
-    r->head_printed = true;
-}
-
-static void print_row(const bench_report *r, const figure *f, const figure *first, size_t d, const bench_peak *peak)
-{
-    if (*f->error) {
-        printf("%-30s %c  failed: %s\n", f->word, (char)('a' + d), f->error);
-        return;
-    }
-    printf("%-30s %c  %10.3f %10.3f %9.1f %8.1f %8.1f", f->word, (char)('a' + d), f->best, f->median, gflops_of(f), f->bytes / f->best / 1e6, (double)f->peak_bytes / 1048576.0);
-    if (peak->measured) {
-        const roofline roof = roof_of(f, &peak->is);
-        printf(" %5.1f %% %9.1f %6.1f %% %-7s", 100.0 * gflops_of(f) / peak->is.fma_gflops, roof.flop_per_byte, 100.0 * roof.fraction, roof.bound);
-    }
-    if (r->devices > 1 && first && first != f) {
-        const comparison c = compare_paired(first, f);
-        char interval[64] = "", all[128];
-        if (c.low > 0.0)
-            snprintf(interval, sizeof interval, "(%.2f to %.2f) ", c.low, c.high);
-        snprintf(all, sizeof all, "%.2f %s%s", c.median, interval, c.verdict);
-        printf("  %-35s", all);
-    } else if (r->devices > 1) {
-        printf("  %-35s", first == f ? "1" : "");
-    }
-    printf("  %s %s, %s", f->core, f->tile, f->scheme);
-    if (f->predicted > 0.0)
-        printf(", predicted %.3f ms (%.2f)", f->predicted, f->predicted / f->median);
-    print_outliers("", &f, 1);
-    printf(r->hash ? "; hash %s\n" : "\n", f->hash);
-}
-
+// ---- all of a run ---------------------------------------------------------------------------------------
 void report_figures(bench_report *r, const figure *figures, const bench_peak *peaks)
 {
-    const figure *first = NULL; // others are compared with the first device, where that has a figure
-    if (r->devices > 1 && !*figures[0].error)
-        first = &figures[0];
+    const figure *first = NULL; // others are compared with the first device that has a figure
+    for (size_t d = r->devices > 1 ? r->devices : 0; d-- > 0;)
+        first = *figures[d].error ? first : &figures[d];
     if (!r->json && r->table && !r->head_printed)
-        print_head(r, figures, peaks);
+        table_head(r, figures, first);
     for (size_t d = 0; d < r->devices; d++) {
         const figure *f = &figures[d];
         if (r->json) {
@@ -309,10 +204,10 @@ void report_figures(bench_report *r, const figure *figures, const bench_peak *pe
             continue;
         }
         if (r->table)
-            print_row(r, f, first, d, &peaks[d]);
+            table_row(r, figures, d, first, &peaks[d]);
         else if (!*f->error)
-            print_sentence(r, f, &peaks[d]);
-        print_kernels(f);
+            table_sentence(r, f, &peaks[d]);
+        table_kernels(f);
         if (r->earlier && !*f->error)
             against_file(r->earlier, &f, 1, NULL);
     }
@@ -333,7 +228,7 @@ void report_files(bench_report *r, const figure_file *later)
             json_object_set_new(line, "compare", list);
             print_line(line);
         } else {
-            printf("%s on %s\n", f->word, f->device);
+            text_say(stdout, 4, "%s on %s", f->word, f->device);
             against_file(r->earlier, now, count, NULL);
         }
     }
@@ -344,10 +239,10 @@ void report_end(const bench_report *r)
     if (r->json)
         return;
     if (r->earlier)
-        printf("Times over the earlier ones, 95 %% bootstrap intervals of medians over repetitions and, where a file has several, over runs.\n"
-               "What differs between two processes is seen only where a side has several runs: append them to one file.\n");
+        text_say(stdout, 0, "Times over the earlier ones, 95 %% bootstrap intervals of medians over repetitions and, where a file has several, over runs. What differs between "
+                 "two processes is seen only where a side has several runs: append them to one file.");
     else if (r->devices > 1)
-        printf("Repetitions took turns over the devices; intervals of 95 %% by bootstrap over pairs.\n");
+        text_say(stdout, 0, "Repetitions took turns over the devices; intervals of 95 %% by bootstrap over pairs.");
 }
 
 void report_peak(const figure *f, const chi_device_peak *peak, bool json)
@@ -357,6 +252,6 @@ void report_peak(const figure *f, const chi_device_peak *peak, bool json)
                              peak->copy_gbytes_per_s, "local_gbytes_per_s", peak->local_gbytes_per_s, "launch_us", peak->launch_us, "enqueue_us", peak->enqueue_us));
         return;
     }
-    printf("%s: FMA %.1f GFLOP/s, copy %.1f GB/s (read and written), local memory %.1f GB/s (read), a launch %.1f us and %.2f us in a row\n", f->device,
-           peak->fma_gflops, peak->copy_gbytes_per_s, peak->local_gbytes_per_s, peak->launch_us, peak->enqueue_us);
+    text_say(stdout, 4, "%s: FMA %.1f GFLOP/s, copy %.1f GB/s (read and written), local memory %.1f GB/s (read), a launch %.1f us and %.2f us in a row", f->device,
+             peak->fma_gflops, peak->copy_gbytes_per_s, peak->local_gbytes_per_s, peak->launch_us, peak->enqueue_us);
 }

@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "text.h"
 #include "tool.h"
 
 static const char *state_of(const chi_device_info *d)
@@ -17,6 +18,15 @@ static json_t *as_json(const chi_device_info *d)
                      "name", d->name, "vendor", d->vendor, "platform", d->platform, "driver", d->driver, "type", d->type, "units", (json_int_t)d->units,
                      "memory_bytes", (json_int_t)d->memory_bytes, "max_alloc_bytes", (json_int_t)d->max_alloc_bytes, "local_bytes", (json_int_t)d->local_bytes, "sub_group_sizes", (json_int_t)d->sub_group_sizes,
                      "status", state_of(d), "reason", d->reason, "flushes_subnormals", d->flushes_subnormals, "loses_zero_signs", d->loses_zero_signs, "default", d->is_default);
+}
+
+static void print_device(const chi_device_info *d)
+{
+    char memory[TEXT_ROOM];
+    printf("%s #%zu %s\n", d->is_default ? "*" : " ", d->index, d->name);
+    text_say(stdout, 0, "    %s, %u units, %s, %s, driver %s, %s%s%s%s%s", d->type, d->units, text_bytes(d->memory_bytes, memory), d->platform, d->driver, state_of(d),
+             *d->reason ? ": " : "", d->reason, d->flushes_subnormals ? ", flushes subnormals" : "", d->loses_zero_signs ? ", loses signs of zeros" : "");
+    printf("    --device '%s'\n", d->selector);
 }
 
 int command_devices(int argc, char **argv)
@@ -37,9 +47,7 @@ int command_devices(int argc, char **argv)
         if (t.json)
             json_array_append_new(all, as_json(d));
         else
-            printf("%s #%zu %s\n    %s, %u units, %.1f GiB, %s, driver %s, %s%s%s%s%s\n    --device '%s'\n", d->is_default ? "*" : " ", d->index, d->name, d->type, d->units,
-                   (double)d->memory_bytes / 1073741824.0, d->platform, d->driver, state_of(d), *d->reason ? ": " : "", d->reason,
-                   d->flushes_subnormals ? ", flushes subnormals" : "", d->loses_zero_signs ? ", loses signs of zeros" : "", d->selector);
+            print_device(d);
     }
     if (t.json) {
         json_dumpf(all, stdout, JSON_INDENT(2));

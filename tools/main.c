@@ -2,6 +2,7 @@
 // main.c: the program `chiaro`: chooses the subcommand.
 #include <string.h>
 
+#include "text.h"
 #include "tool.h"
 
 static const struct {
@@ -9,7 +10,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
-    { "train", command_train, "train an encoder on images: chiaro train simclr --data DIR --output DIR" },
+    { "train", command_train, "train an encoder on images: chiaro train simclr --data DIR" },
     { "embed", command_embed, "images to features in an .npy file" },
     { "eval", command_eval, "kNN and linear probe of a trained encoder" },
     { "search", command_search, "the k rows of one .npy file nearest to each of another" },
@@ -24,11 +25,18 @@ enum { COMMANDS = sizeof commands / sizeof *commands };
 
 static int help(FILE *to)
 {
+    enum { COLUMN = 13 };
+    const size_t width = text_width(fileno(to));
     fputs("usage: chiaro COMMAND [OPTIONS]\n\n", to);
-    for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
-    fputs("\nchiaro COMMAND --help says more; chiaro --version. Exit status: 0 done, 1 failed, 2 wrong usage, 3 no usable\n"
-          "device, 130 interrupted, train with a checkpoint written.\n\nexample: chiaro train simclr --data /usr/share/datasets/fashion-mnist --output run\n", to);
+    for (size_t i = 0; i < COMMANDS; i++) {
+        fprintf(to, "  %-10s ", commands[i].name);
+        text_wrap(to, commands[i].help, COLUMN, COLUMN, width);
+    }
+    fputc('\n', to);
+    text_wrap(to, "chiaro COMMAND --help says more; chiaro --version. Exit status: 0 done, 1 failed, 2 wrong usage, 3 no usable device, "
+              "130 interrupted, train with a checkpoint written.\n\n", 0, 0, width);
+    fputs("example: ", to);
+    text_command(to, "chiaro train simclr --data /usr/share/datasets/fashion-mnist --output run", 9, 2, width);
     return to == stdout ? TOOL_DONE : TOOL_USAGE;
 }
 

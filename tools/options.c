@@ -3,8 +3,10 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "progress.h"
+#include "text.h"
 #include "tool.h"
 
 enum { MOST_OPTIONS = 96, NAME_ROOM = 64, FIRST = 256 };
@@ -33,13 +35,13 @@ static void spell(const char *name, char by, char to[NAME_ROOM])
 static void collect(tool *t, const tool_command *c, const tool_option *own, size_t count, option_list *to)
 {
     const shared_option shared[] = {
-        { TOOL_OPENS, { "device", "SELECTOR", "auto (default), gpu, cpu, #INDEX, name:TEXT, … (see chiaro devices)", &t->device, NULL } },
-        { TOOL_OPENS, { "threads", "N", "compute units to use on a CPU device; default: all", &t->threads, NULL } },
-        { TOOL_OPENS, { "memory", "BYTES", "bound on all device bytes, as 800M or 1.5G; default: 0.8 of the device's, 0.5 where it shares the host's", &t->memory, NULL } },
-        { TOOL_OPENS, { "numerics", "exact|fast", "exact (default): the same bits everywhere", &t->numerics, NULL } },
-        { TOOL_OPENS, { "core", "panel|group", "force a core; default: measured", &t->core, NULL } },
-        { TOOL_OPENS, { "tile", "NAME", "force a tile of its table; default: what tuning found", &t->tile, NULL } },
-        { TOOL_SEED, { "seed", "N", "random numbers; default 1", &t->seed_text, NULL } },
+        { TOOL_OPENS, { "device", "SELECTOR", "auto, gpu, cpu, #INDEX, name:TEXT, … (see chiaro devices)", &t->device, NULL, "CHIARO_DEVICE, else auto" } },
+        { TOOL_OPENS, { "threads", "N", "compute units to use on a CPU device", &t->threads, NULL, "all" } },
+        { TOOL_OPENS, { "memory", "BYTES", "bound on all device bytes, as 800M or 1.5G", &t->memory, NULL, "0.8 of the device's, 0.5 where it shares the host's" } },
+        { TOOL_OPENS, { "numerics", "exact|fast", "exact: the same bits everywhere", &t->numerics, NULL, "exact" } },
+        { TOOL_OPENS, { "core", "panel|group", "force a core", &t->core, NULL, "measured" } },
+        { TOOL_OPENS, { "tile", "NAME", "force a tile of its table", &t->tile, NULL, "what tuning found" } },
+        { TOOL_SEED, { "seed", "N", "random numbers", &t->seed_text, NULL, "1" } },
         { TOOL_JSON, { "json", NULL, "results as JSON", NULL, &t->json } },
         { TOOL_QUIET, { "quiet", NULL, "no progress", NULL, &t->quiet } },
         { TOOL_ANY, { "help", NULL, "this text", NULL, &t->help } },
@@ -57,18 +59,38 @@ static void collect(tool *t, const tool_command *c, const tool_option *own, size
     }
 }
 
+// An option's name and value at the left, what it does and its default at the right, both within the width.
+static void print_option(const tool_option *o, size_t width)
+{
+    enum { LEFT = 26, RIGHT = 2 + LEFT + 1 };
+    char left[NAME_ROOM], right[1024];
+    snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+    snprintf(right, sizeof right, "%s%s%s", o->help, o->fallback ? "; default: " : "", !o->fallback ? "" : *o->fallback ? o->fallback : "none");
+    const size_t columns = text_columns(left);
+    printf("  %s", left);
+    if (columns > LEFT)
+        printf("\n%*s", RIGHT, "");
+    else
+        printf("%*s", (int)(LEFT + 1 - columns), "");
+    text_wrap(stdout, right, RIGHT, RIGHT, width);
+}
+
 static void print_help(const tool_command *c, const option_list *list)
 {
-    printf("usage: chiaro %s\n", c->usage);
+    enum { MOST_WIDTH = 100 }; // longer lines are hard to read
+    size_t width = text_width(STDOUT_FILENO);
+    width = width < MOST_WIDTH ? width : MOST_WIDTH;
+    printf("usage: chiaro ");
+    text_wrap(stdout, c->usage, 14, 14, width);
     if (c->about)
-        printf("%s\n", c->about);
+        text_wrap(stdout, c->about, 0, 0, width);
     for (size_t i = 0; i < list->count; i++) {
-        const tool_option *o = &list->all[i];
-        char left[NAME_ROOM];
-        snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-        printf("%s  %-26s %s\n", i == list->own ? "\n" : "", left, o->help);
+        if (i == 0 || i == list->own)
+            printf("\n");
+        print_option(&list->all[i], width);
     }
-    printf("\nexample: %s\n", c->example);
+    printf("\nexample: ");
+    text_command(stdout, c->example, 9, 2, width);
 }
 
 // Failures are printed once, by tool_fail; the rest of what the library says goes to stderr.
@@ -166,6 +188,16 @@ int tool_parse(tool *t, int argc, char **argv, const tool_command *c, const tool
         return resolve(t);
     print_help(c, &list);
     return TOOL_DONE;
+}
+
+const char *tool_opening(const tool *t)
+{
+    const struct { const char *name, *value; } given[] = { { "device", t->device }, { "threads", t->threads }, { "memory", t->memory },
+                                                           { "numerics", t->numerics }, { "core", t->core }, { "tile", t->tile } };
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+        if (given[i].value)
+            return given[i].name;
+    return NULL;
 }
 
 int tool_open(tool *t, chi_device **dev)

@@ -4,23 +4,43 @@
 #include <string.h>
 
 #include "bench.h"
+#include "text.h"
 
 static void print_bytes(const char *name, uint64_t bytes)
 {
-    printf("    %-24s %14llu bytes %10.1f MiB\n", name, (unsigned long long)bytes, (double)bytes / 1048576.0);
+    char human[TEXT_ROOM];
+    if (bytes < 1024)
+        printf("    %-24s %16llu bytes\n", name, (unsigned long long)bytes);
+    else
+        printf("    %-24s %16llu bytes %12s\n", name, (unsigned long long)bytes, text_bytes(bytes, human));
+}
+
+// "17.6 Tflop"
+static const char *operations(double flop, char *to)
+{
+    static const char *const units[] = { "", "k", "M", "G", "T", "P", "E" };
+    double value = flop;
+    size_t unit = 0;
+    for (; value >= 999.5 && unit < 6; unit++)
+        value /= 1000.0;
+    snprintf(to, 2 * TEXT_ROOM, "%.3g %sflop", value, units[unit]);
+    return to;
 }
 
 static void print_plan(const char *word, const chi_device_info *device, const chi_plan *p)
 {
-    printf("%s on %s: %s (%s core, tile %s)\n", word, device->name, p->scheme, p->core == CHI_CORE_PANEL ? "panel" : "group", p->tile);
+    char flop[2 * TEXT_ROOM], least[2 * TEXT_ROOM], time[TEXT_ROOM], bytes[TEXT_ROOM];
+    text_say(stdout, 4, "%s on %s: %s (%s core, tile %s), %s beside inputs and outputs", word, device->name, p->scheme, p->core == CHI_CORE_PANEL ? "panel" : "group", p->tile,
+             text_bytes(p->scratch_bytes, bytes));
     print_bytes("scratch in all", p->scratch_bytes);
     for (size_t i = 0; i < p->buffer_count; i++)
         print_bytes(p->buffers[i].name, p->buffers[i].bytes);
-    printf("    %.4g GFLOP executed, %.4g the least (%.2f times), about %zu launches\n", p->flop * 1e-9, p->flop_minimum * 1e-9, p->flop / p->flop_minimum, p->launches);
+    text_say(stdout, 0, "    %s executed (%.0f), %s the least (%.0f; %.2f times), about %zu launches", operations(p->flop, flop), p->flop, operations(p->flop_minimum, least),
+             p->flop_minimum, p->flop / p->flop_minimum, p->launches);
     if (p->seconds > 0.0)
-        printf("    %.3f ms predicted, %.1f GFLOP/s at the least flop: %s\n", p->seconds * 1e3, p->flop_minimum / p->seconds * 1e-9, p->basis);
+        text_say(stdout, 0, "    %s predicted (%.3f ms), %.1f GFLOP/s at the least flop: %s", text_seconds(p->seconds, time), p->seconds * 1e3, p->flop_minimum / p->seconds * 1e-9, p->basis);
     else
-        printf("    no time is predicted: %s\n", p->basis);
+        text_say(stdout, 0, "    no time is predicted: %s", p->basis);
 }
 
 static void print_json(const char *word, const chi_device_info *device, const chi_plan *p, bool fits)
@@ -68,7 +88,7 @@ int command_plan(int argc, char **argv)
     bool forward = false;
     double temperature = 0.1;
     const tool_option own[] = {
-        { "temperature", "T", "of the loss (default 0.1): a low one needs a shift a row, and one more pass", &temperature_text, NULL },
+        { "temperature", "T", "of the loss; a low one needs a shift a row, and one more pass", &temperature_text, NULL, "0.1" },
         { "forward", NULL, "the value alone, no gradients", NULL, &forward },
     };
     const tool_command command = {

@@ -3,6 +3,7 @@
 #include "text.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -61,15 +62,29 @@ size_t text_cut(const char *text, size_t columns)
 }
 
 // ---- wrapping ----------------------------------------------------------------------------------------
-// One line of the text, without its break. `at` is where the cursor stands.
-static void wrap_line(FILE *to, const char *line, size_t length, size_t at, size_t indent, size_t width)
+// Whether the text's line ends here: at its end, or at a break that stays. kept: the line's own does.
+static bool line_ends(const char *text, bool kept)
 {
-    const char *end = line + length;
+    return !*text || (*text == '\n' && (kept || text[1] == '\n' || text[1] == ' ' || !text[1]));
+}
+
+// Bytes of the word that begins here. What brackets hold is one word, "[--k N]", as far as it is short.
+static size_t word_of(const char *text)
+{
+    enum { SHORT = 40 };
+    const size_t plain = strcspn(text, " \n"), bracket = *text == '[' ? strcspn(text, "]\n") : SHORT;
+    return bracket < SHORT && text[bracket] == ']' && bracket > plain ? bracket + strcspn(text + bracket, " \n") : plain;
+}
+
+// One line of the text, the cursor standing at column `at`; what follows it.
+static const char *wrap_line(FILE *to, const char *text, size_t at, size_t indent, size_t width)
+{
+    const bool kept = *text == ' ';
     bool first = true;
-    for (; line < end && *line == ' '; line++, at++)
+    for (; *text == ' '; text++, at++, indent++) // its own spaces hold for what is broken off it
         fputc(' ', to);
-    while (line < end) {
-        const size_t bytes = strcspn(line, " \n"), columns = columns_of(line, bytes);
+    while (!line_ends(text, kept)) {
+        const size_t bytes = word_of(text), columns = columns_of(text, bytes);
         if (!first && at + 1 + columns > width) {
             fprintf(to, "\n%*s", (int)indent, "");
             at = indent;
@@ -77,24 +92,75 @@ static void wrap_line(FILE *to, const char *line, size_t length, size_t at, size
             fputc(' ', to);
             at++;
         }
-        fwrite(line, 1, bytes, to);
+        fwrite(text, 1, bytes, to);
         at += columns;
         first = false;
-        for (line += bytes; line < end && *line == ' '; line++)
+        for (text += bytes; *text == ' ' || (*text == '\n' && !line_ends(text, kept)); text++)
             ;
     }
     fputc('\n', to);
+    return *text ? text + 1 : text;
 }
 
 void text_wrap(FILE *to, const char *text, size_t at, size_t indent, size_t width)
 {
-    for (bool first = true; first || *text; first = false) {
-        const size_t length = strcspn(text, "\n");
-        if (!first)
-            fprintf(to, "%*s", length ? (int)indent : 0, "");
-        wrap_line(to, text, length, first ? at : indent, indent, width);
-        text += length + (text[length] == '\n');
+    text = wrap_line(to, text, at, indent, width);
+    while (*text) {
+        fprintf(to, "%*s", *text == '\n' ? 0 : (int)indent, "");
+        text = wrap_line(to, text, indent, indent, width);
     }
+}
+
+void text_say(FILE *to, size_t indent, const char *format, ...)
+{
+    char text[8192];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    text_wrap(to, text, 0, indent, text_width(fileno(to)));
+}
+
+// Bytes of the word of a command line that begins here: quotes keep spaces.
+static size_t one_shell_word(const char *text)
+{
+    size_t length = 0;
+    for (char quote = 0; text[length] && (quote || (text[length] != ' ' && text[length] != '\n')); length++)
+        if (quote ? text[length] == quote : text[length] == '"' || text[length] == '\'')
+            quote = quote ? 0 : text[length];
+    return length;
+}
+
+// The same, an option with its value.
+static size_t shell_word(const char *text)
+{
+    const size_t length = one_shell_word(text);
+    if (text[0] != '-' || text[length] != ' ' || !text[length + 1] || strchr("-;|&<>", text[length + 1]))
+        return length;
+    return length + 1 + one_shell_word(text + length + 1);
+}
+
+void text_command(FILE *to, const char *command, size_t at, size_t indent, size_t width)
+{
+    while (*command) {
+        const size_t bytes = shell_word(command), columns = columns_of(command, bytes);
+        fwrite(command, 1, bytes, to);
+        at += columns;
+        command += bytes;
+        const char *next = command + (*command == ' ' || *command == '\n');
+        if (*command == '\n') {
+            fprintf(to, "\n%*s", (int)indent, "");
+            at = indent;
+        } else if (*command && at + 1 + columns_of(next, shell_word(next)) + 2 > width) { // 2: " \\"
+            fprintf(to, " \\\n%*s", (int)indent + 2, "");
+            at = indent + 2;
+        } else if (*command) {
+            fputc(' ', to);
+            at++;
+        }
+        command = next;
+    }
+    fputc('\n', to);
 }
 
 // ---- units -------------------------------------------------------------------------------------------
@@ -116,8 +182,10 @@ const char *text_seconds(double seconds, char *to)
 {
     const double whole = seconds < 1e9 ? seconds : 1e9;
     const unsigned long minutes = whole > 0.0 ? (unsigned long)(whole / 60.0 + 0.5) : 0;
-    if (!(whole >= 9.95))
-        snprintf(to, TEXT_ROOM, "%.1f s", whole > 0.0 ? whole : 0.0);
+    if (!(whole >= 0.0995))
+        snprintf(to, TEXT_ROOM, "%.2g ms", whole > 0.0 ? 1e3 * whole : 0.0);
+    else if (whole < 9.95)
+        snprintf(to, TEXT_ROOM, "%.1f s", whole);
     else if (whole < 99.5)
         snprintf(to, TEXT_ROOM, "%.0f s", whole);
     else if (minutes < 100)

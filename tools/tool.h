@@ -8,11 +8,17 @@
 
 enum { TOOL_DONE = 0, TOOL_FAILED = 1, TOOL_USAGE = 2, TOOL_NO_DEVICE = 3, TOOL_INTERRUPTED = 130 };
 
+// Tables of options leave out what an option has not: the members behind are NULL.
+#if defined(__GNUC__)
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+#endif
+
 // One option of a command: "--name VALUE", or a switch where value is NULL in the help.
 typedef struct tool_option {
     const char *name, *value, *help; // value: what the help calls it; NULL: a switch
     const char **text;               // receives the value
     bool *flag;                      // or is set
+    const char *fallback;            // its default, which the help says behind the text; NULL: it has none
 } tool_option;
 
 // What every command understands.
@@ -26,7 +32,7 @@ typedef struct tool {
 // Which of the options that commands share mean something to a command; it refuses the others.
 enum { TOOL_OPENS = 1, TOOL_SEED = 2, TOOL_JSON = 4, TOOL_QUIET = 8, TOOL_ANY = 16 }; // OPENS: it opens a device
 
-// How a command is called, for its help.
+// How a command is called, for its help, which is wrapped by words: text.h says which line breaks stay.
 typedef struct tool_command {
     const char *usage, *about, *example; // usage begins with the command's name; about NULL: the usage says it all
     unsigned common;                     // TOOL_OPENS | …
@@ -37,6 +43,10 @@ typedef struct tool_command {
 // collected in words [most_words]. Prints help and returns TOOL_DONE with t->help set, or a sentence and TOOL_USAGE.
 int tool_parse(tool *t, int argc, char **argv, const tool_command *c, const tool_option *own, size_t count, const char **words, size_t *word_count);
 
+// The first given of the options that only the opening of a device uses ("threads"), for those ways of a command that open
+// none; NULL: none was given.
+const char *tool_opening(const tool *t);
+
 int tool_fail(chi_status status);                                                   // prints "chiaro: <sentence>"; the exit status
 int tool_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));      // TOOL_USAGE
 int tool_error(const char *format, ...) __attribute__((format(printf, 1, 2)));      // TOOL_FAILED
@@ -44,6 +54,7 @@ int tool_open(tool *t, chi_device **dev);                                       
 
 bool tool_number(const char *text, double *out);
 bool tool_count(const char *text, uint64_t *out);
+// A size as people write it: 300m, 1.5G, 2GB, 2 GiB, 1e9. K, M, G and T are powers of 1024, whatever follows them.
 bool tool_bytes(const char *text, uint64_t *out);
 const char *tool_nearest(const char *word, const char *const *candidates, size_t count);
 double tool_seconds(void);     // of the wall clock

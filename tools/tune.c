@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "progress.h"
+#include "text.h"
 #include "tool.h"
 
 typedef struct tune {
@@ -40,15 +41,29 @@ static int read_search_options(tune *t)
     return TOOL_DONE;
 }
 
+// What was asked for beside the verb, if that does not use it.
+static const char *unused_option(const tune *t)
+{
+    const bool searches = !t->list && !t->forget && !t->export_path && !t->import_path;
+    const char *opening = tool_opening(&t->tool);
+    if (!searches && t->kernels)
+        return "kernel";
+    if (!searches && t->effort)
+        return "effort";
+    if (!searches || t->dry_run)
+        return t->budget ? "budget" : t->deadline ? "deadline" : t->rows ? "rows" : searches || (t->list && !t->tool.json) ? NULL : opening;
+    return NULL;
+}
+
 static int read_options(tune *t, int argc, char **argv)
 {
     const tool_option own[] = {
-        { "kernel", "NAME,…", "core, logsumexp, topk, loss, conv; default: all that the effort covers", &t->kernels, NULL },
-        { "effort", "quick|thorough", "quick (default): under a minute, not conv; thorough: a quarter of an hour", &t->effort, NULL },
+        { "kernel", "NAME,…", "core, logsumexp, topk, loss, conv", &t->kernels, NULL, "all that the effort covers" },
+        { "effort", "quick|thorough", "quick: under a minute, not conv; thorough: a quarter of an hour", &t->effort, NULL, "quick" },
         { "dry-run", NULL, "only say which candidates a search would begin with", NULL, &t->dry_run },
-        { "budget", "SECONDS", "for all of it; default 50 (quick), 840 (thorough)", &t->budget, NULL },
-        { "deadline", "SECONDS", "for one candidate, compiling included; default 20, or 4 times what the default took", &t->deadline, NULL },
-        { "rows", "N", "of the timed problems; default 2048, more on a fast device", &t->rows, NULL },
+        { "budget", "SECONDS", "for all of it", &t->budget, NULL, "50 (quick), 840 (thorough)" },
+        { "deadline", "SECONDS", "for one candidate, compiling included", &t->deadline, NULL, "20, or 4 times what the default tile took" },
+        { "rows", "N", "of the timed problems", &t->rows, NULL, "2048, more on a fast device" },
         { "list", NULL, "the records there are, and which tiles the device uses", NULL, &t->list },
         { "export", "FILE", "all records into one file, to be sent", &t->export_path, NULL },
         { "import", "FILE", "take the records of a file, where there are none yet", &t->import_path, NULL },
@@ -70,6 +85,9 @@ static int read_options(tune *t, int argc, char **argv)
         return result;
     if (t->list + t->forget + (t->export_path != NULL) + (t->import_path != NULL) + t->dry_run > 1)
         return tool_usage("only one of --dry-run, --list, --export, --import and --forget");
+    const char *verb = t->list ? t->tool.json ? "--list --json" : "--list" : t->forget ? "--forget" : t->dry_run ? "--dry-run" : t->export_path ? "--export" : "--import";
+    if (unused_option(t))
+        return tool_usage("tune %s has no use for --%s", verb, unused_option(t));
     return read_search_options(t);
 }
 
@@ -77,11 +95,16 @@ static int read_options(tune *t, int argc, char **argv)
 static bool show(void *user, const chi_tune_progress *p)
 {
     tune *t = user;
-    if (!p->outcome[0])
+    if (!p->outcome[0]) {
+        if (!t->dry_run && t->shown.began == 0.0)
+            progress_show(&t->shown, 0, "looking at the device");
         return !tool_interrupted();
+    }
     if (t->dry_run) {
-        if (!t->tool.json)
-            printf("%-10s %-18s %s\n", p->kernel, p->tile, p->outcome);
+        if (!t->tool.json) {
+            printf("%-10s %-20s ", p->kernel, p->tile);
+            text_wrap(stdout, p->outcome, 32, 32, text_width(STDOUT_FILENO));
+        }
     } else {
         progress_show(&t->shown, (uint64_t)(100.0 * p->fraction), "%s %s: %s (%zu tried, %zu rejected)", p->kernel, p->tile, p->outcome, p->tried, p->rejected);
     }
@@ -99,31 +122,43 @@ static void print_rejected(const chi_tune_report *r)
 {
     const size_t listed = r->rejected_count < CHI_TUNE_MOST_REJECTED ? r->rejected_count : CHI_TUNE_MOST_REJECTED;
     for (size_t i = 0; i < listed; i++)
-        printf("rejected: %s %s: %s\n", r->rejected[i].kernel, r->rejected[i].tile, r->rejected[i].why);
+        text_say(stdout, 4, "rejected: %s %s: %s", r->rejected[i].kernel, r->rejected[i].tile, r->rejected[i].why);
     if (listed < r->rejected_count)
         printf("rejected: %zu more\n", r->rejected_count - listed);
 }
 
-static void print_report(const chi_tune_report *r)
+// A row of the table; columns that 80 characters have no room for stand in a wide one alone.
+static void print_row(const chi_tune_row *row, bool wide)
 {
     char shape[64], gain[16], fraction[16];
-    printf("%-10s %-16s %-18s %-18s %10s %10s %6s %8s %6s %6s %9s\n", "kernel", "shape", "default", "best", "default ms", "best ms", "gain", "of peak", "tried", "known", "rejected");
-    for (size_t i = 0; i < r->row_count; i++) {
-        const chi_tune_row *row = &r->rows[i];
-        const bool done = row->best_us > 0.0;
-        snprintf(gain, sizeof gain, done ? "%.2f" : "-", done ? row->default_us / row->best_us : 0.0);
-        snprintf(fraction, sizeof fraction, done && row->fraction > 0.0 ? "%.0f %%" : "-", 100.0 * row->fraction);
-        printf("%-10s %-16s %-18s %-18s %10.3f %10.3f %6s %8s %6zu %6zu %9zu\n", row->kernel, shape_of(row, shape), row->default_tile,
-               done ? row->best_tile : "-", row->default_us * 1e-3, row->best_us * 1e-3, gain, fraction, row->tried, row->known, row->rejected);
-        if (row->clblast_us > 0.0)
-            printf("%-10s %-16s CLBlast: %.3f ms, %s\n", "", "", row->clblast_us * 1e-3, row->clblast_us < row->best_us ? "faster: --numerics fast uses it" : "slower: not used");
-    }
+    const bool done = row->best_us > 0.0;
+    const char *best = done ? row->best_tile : "-";
+    snprintf(gain, sizeof gain, done ? "%.2f" : "-", done ? row->default_us / row->best_us : 0.0);
+    snprintf(fraction, sizeof fraction, done && row->fraction > 0.0 ? "%.0f %%" : "-", 100.0 * row->fraction);
+    if (wide)
+        printf("%-10s %-16s %-20s %-20s %10.3f %10.3f %6s %8s %6zu %6zu %9zu\n", row->kernel, shape_of(row, shape), row->default_tile, best, row->default_us * 1e-3,
+               row->best_us * 1e-3, gain, fraction, row->tried, row->known, row->rejected);
+    else
+        printf("%-10s %-14s %-20s %9.3f %6s %8s %6zu\n", row->kernel, shape_of(row, shape), best, row->best_us * 1e-3, gain, fraction, row->tried + row->known);
+    if (row->clblast_us > 0.0)
+        text_say(stdout, 4, "%-10s CLBlast: %.3f ms, %s", "", row->clblast_us * 1e-3, row->clblast_us < row->best_us ? "faster: --numerics fast uses it" : "slower: not used");
+}
+
+static void print_report(const chi_tune_report *r)
+{
+    const bool wide = text_width(STDOUT_FILENO) >= 136;
+    if (wide)
+        printf("%-10s %-16s %-20s %-20s %10s %10s %6s %8s %6s %6s %9s\n", "kernel", "shape", "default", "best", "default ms", "best ms", "gain", "of peak", "tried", "known", "rejected");
+    else
+        printf("%-10s %-14s %-20s %9s %6s %8s %6s\n", "kernel", "shape", "best", "ms", "gain", "of peak", "tried");
+    for (size_t i = 0; i < r->row_count; i++)
+        print_row(&r->rows[i], wide);
     print_rejected(r);
     if (r->busy)
-        printf("other programs used the processors meanwhile: tiles were compared by what threads worked, which is less sure\n");
+        text_say(stdout, 0, "other programs used the processors meanwhile: tiles were compared by what threads worked, which is less sure");
     if (r->note[0])
-        printf("%s\n", r->note);
-    printf("%.1f s; FMA peak %.1f GFLOP/s; a gain is a default's time by the best's, measured in turns\n", r->seconds, r->peak_gflops);
+        text_say(stdout, 0, "%s", r->note);
+    text_say(stdout, 0, "%.1f s; FMA peak %.1f GFLOP/s; a gain is a default's time by the best's, measured in turns", r->seconds, r->peak_gflops);
 }
 
 static json_t *row_json(const chi_tune_row *row)
@@ -167,8 +202,6 @@ static int run_search(tune *t)
     t->options.progress = show;
     t->options.user = t;
     progress_start(&t->shown, t->tool.quiet, "%", 100);
-    if (!t->dry_run)
-        progress_show(&t->shown, 0, NULL);
     tool_catch_interrupts();
     const chi_status st = chi_tune(&t->tool.options, &t->options, &report);
     progress_end(&t->shown);
@@ -196,23 +229,25 @@ static int print_tiles(tune *t)
     if (result != TOOL_DONE)
         return result;
     chi_device_describe(dev, &info);
-    printf("%s uses", info.name);
+    text_say(stdout, 4, "%s uses, up to 128 features and for more:", info.name);
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
-        printf("%s %s %s and %s", i ? "," : "", kernels[i], chi_tune_tile(dev, kernels[i], 128), chi_tune_tile(dev, kernels[i], 129));
-    printf(" (up to 128 features, and more); the default is %s\n", chi_device_tile(dev));
+        printf("  %s %s and %s\n", kernels[i], chi_tune_tile(dev, kernels[i], 128), chi_tune_tile(dev, kernels[i], 129));
+    printf("  default %s\n", chi_device_tile(dev));
     chi_device_close(&dev);
     return TOOL_DONE;
 }
 
-static void print_record(const chi_tune_record *r)
+// Under the name of its device, which stands once above its records.
+static void print_record(const chi_tune_record *r, const chi_tune_record *before)
 {
     char shape[80];
     snprintf(shape, sizeof shape, "%llux%llux%llu", (unsigned long long)r->n, (unsigned long long)r->m, (unsigned long long)r->dim);
-    printf("%-40.40s %-10s %-16s %-18s ", r->device, r->kernel, shape, r->provider[0] ? r->provider : r->tile);
+    if (!before || strcmp(before->device, r->device) != 0 || strcmp(before->driver, r->driver) != 0)
+        text_say(stdout, 4, "%s, driver %s", r->device, r->driver);
     if (r->rejected[0])
-        printf("rejected: %s\n", r->rejected);
+        text_say(stdout, 4, "  %s %s %s rejected: %s", r->kernel, shape, r->tile, r->rejected);
     else
-        printf("%10.3f ms, %s %.3f ms\n", r->us * 1e-3, r->provider[0] ? "ours" : "default", r->default_us * 1e-3);
+        printf("  %-10s %-14s %-20s %9.3f ms, %s %.3f ms\n", r->kernel, shape, r->provider[0] ? r->provider : r->tile, r->us * 1e-3, r->provider[0] ? "ours" : "default", r->default_us * 1e-3);
 }
 
 static int list_records(tune *t)
@@ -233,12 +268,15 @@ static int list_records(tune *t)
                                                  "tile", r->tile, "provider", r->provider, "n", (json_int_t)r->n, "m", (json_int_t)r->m, "dim", (json_int_t)r->dim, "us", r->us,
                                                  "default_us", r->default_us, "fraction", r->fraction, "rejected", r->rejected));
         else
-            print_record(r);
+            print_record(r, i ? &list[i - 1] : NULL);
     }
     chi_tune_list_free(&list);
     if (t->tool.json)
         json_dumpf(all, stdout, JSON_REAL_PRECISION(7));
-    printf(t->tool.json ? "\n" : "%zu records in %s\n", count, path);
+    if (t->tool.json)
+        printf("\n");
+    else
+        text_say(stdout, 4, "%zu records in %s", count, path);
     json_decref(all);
     return t->tool.json ? TOOL_DONE : print_tiles(t);
 }

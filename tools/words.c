@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // words.c: words of a command line as numbers, and the nearest of those that there are. Header: tool.h.
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "tool.h"
 
@@ -25,18 +27,41 @@ bool tool_count(const char *text, uint64_t *out)
     return *end == 0 && errno == 0;
 }
 
+// The power of two of a unit, 0 for none; 100: it is no unit.
+static unsigned unit_shift(const char *unit)
+{
+    static const char *const letters = "KMGT";
+    const char upper = (char)(*unit >= 'a' && *unit <= 'z' ? *unit - 'a' + 'A' : *unit), *letter = upper ? strchr(letters, upper) : NULL;
+    if (!*unit || strcmp(unit, "B") == 0 || strcmp(unit, "b") == 0)
+        return 0;
+    if (!letter || (unit[1] && strcasecmp(unit + 1, "b") != 0 && strcasecmp(unit + 1, "ib") != 0))
+        return 100;
+    return 10u * (unsigned)(letter - letters + 1);
+}
+
 bool tool_bytes(const char *text, uint64_t *out)
 {
-    char *end = NULL;
-    if (!text || *text < '0' || *text > '9')
+    const size_t digits = text ? strspn(text, "0123456789.") : 0;
+    const bool power = digits && (text[digits] == 'e' || text[digits] == 'E') && text[digits + 1] >= '0' && text[digits + 1] <= '9';
+    const char *unit = power ? text + digits + 1 + strspn(text + digits + 1, "0123456789") : text ? text + digits : NULL;
+    char number[64];
+    double value = 0.0;
+    uint64_t whole = 0;
+    if (!digits || (size_t)(unit - text) >= sizeof number)
         return false;
-    errno = 0;
-    const uint64_t number = strtoull(text, &end, 10);
-    const char *units = "KMG", *unit = *end ? strchr(units, *end) : NULL;
-    const unsigned shift = unit ? 10u * (unsigned)(unit - units + 1) : 0;
-    if (errno || (*end && (!unit || end[1])) || (shift && number > UINT64_MAX >> shift))
+    memcpy(number, text, (size_t)(unit - text));
+    number[unit - text] = 0;
+    unit += strspn(unit, " ");
+    const unsigned shift = unit_shift(unit);
+    if (shift == 100)
         return false;
-    *out = number << shift;
+    if (tool_count(number, &whole)) { // exactly
+        *out = whole << shift;
+        return *out >> shift == whole;
+    }
+    if (!tool_number(number, &value) || !(ldexp(value, (int)shift) < 0x1p64))
+        return false;
+    *out = (uint64_t)ldexp(value, (int)shift);
     return true;
 }
 

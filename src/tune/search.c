@@ -359,6 +359,8 @@ static chi_status run_all(chi__search *s, const bool *wanted, chi__race *races)
 static chi_status search(chi__search *s, const bool *wanted, chi__race *races)
 {
     chi__bad_lines bad = { 0 };
+    if (!chi__search_goes_on(s)) // also the first sign of life
+        return CHI_OK;
     CHI_TRY(look_at_device(s));
     if (!s->options.dry_run) {
         CHI_TRY(chi__store_read(s->folder, ".trials", remember, s, &bad));
