@@ -33,8 +33,16 @@ static const chi_augment_options cases[] = {
     { .channels = 3, .height = 47, .width = 61, .scale_low = 0.08f, .flip = 0.5f, .jitter = 1, .contrast = 0.9f,
       .brightness = 0.9f, .erase = 0.7f, .erase_low = 3, .erase_high = 30 },                // superblocks of 256
     { .channels = 1, .height = 5, .width = 6 },                                            // nothing at all
+    { .channels = 3, .height = 1, .width = 1, .jitter = 1, .saturation = 0.9f },
+    { .channels = 3, .height = 5, .width = 13, .jitter = 0.7f, .hue = 0.5f },
+    { .channels = 3, .height = 4, .width = 4, .grey = 0.5f },
+    { .channels = 3, .height = 7, .width = 5, .shift = 2, .flip = 0.5f, .jitter = 0.9f, 
+      .contrast = 0.9f, .brightness = 0.9f, .saturation = 0.99f, .hue = 0.3f, .grey = 0.3f, .erase = 0.5f,
+      .erase_low = 1, .erase_high = 5 },
+    { .channels = 3, .height = 47, .width = 61, .scale_low = 0.08f, .flip = 0.5f, .jitter = 0.8f,
+      .contrast = 0.4f, .brightness = 0.4f, .saturation = 0.4f, .hue = 0.1f, .grey = 0.2f },
 };
-enum { CASES = sizeof cases / sizeof cases[0] };
+enum { CASES = sizeof cases / sizeof cases[0], NOTHING = 7, OLD_CASES = 8 };
 
 typedef struct set {
     size_t pixels, n;
@@ -94,7 +102,10 @@ static void set_form(set *s, bool floats, bool gathered, void *host)
     assert_int_equal(chi_buffer_upload(s->images, 0, host, count * s->pixels * size), CHI_OK);
 }
 
-enum { SEED = 0x12345678, VIEWS = 3 };
+enum { VIEWS = 3 };
+#define SEED 0x123456789abcdefull
+// Of the last step's views of the cases without colours, as they were before there were any.
+#define OLD_HASH 0x7683df41338ef246ull
 
 static void check_steps(set *s, const chi_augment_options *o, const void *host, uint64_t steps, const char *what, size_t which)
 {
@@ -113,13 +124,64 @@ static void check_steps(set *s, const chi_augment_options *o, const void *host, 
 
 static void matches_reference(void **state)
 {
+    uint64_t hash = CHI_HASH_START;
     (void)state;
     for (size_t c = 0; c < CASES; c++) {
         set s;
         set_make(&s, cases[c].channels * cases[c].height * cases[c].width, 19, VIEWS * 19);
         check_steps(&s, &cases[c], s.bytes, 4, "case", c);
+        if (c < OLD_CASES)
+            hash = chi_hash(hash, s.want, VIEWS * s.n * s.pixels * sizeof *s.want);
         set_free(&s);
     }
+    assert_int_equal(hash, OLD_HASH); // what was there before colours keeps its bits
+}
+
+// Images of ImageNet's size, and some whose partial sums a group cannot hold (more than 2^20
+// values).
+static void large_images(void **state)
+{
+    static const size_t sides[] = { 224, 600 };
+    (void)state;
+    for (size_t k = 0; k < 4; k++) {
+        const size_t side = sides[k / 2];
+        chi_augment_options o = { .channels = 3, .height = side, .width = side + 1, .flip = 0.5f,
+            .jitter = 1, .contrast = 0.4f, .brightness = 0.4f, .saturation = 0.4f, .hue = 0.1f, .grey = 0.2f };
+        o.shift = k % 2 ? 0 : 28;
+        o.scale_low = k % 2 ? 0.2f : 0.0f;
+        set s;
+        set_make(&s, 3 * side * (side + 1), 1, VIEWS);
+        check_steps(&s, &o, s.bytes, 1, "large case", k);
+        set_free(&s);
+    }
+}
+
+// A pixel that is no number stays none in all of its channels, and the others do not see it.
+static void not_a_number(void **state)
+{
+    const chi_augment_options o = { .channels = 3, .height = 5, .width = 7, .jitter = 1,
+        .saturation = 0.5f, .hue = 0.5f, .floats = true };
+    chi_augment *augment;
+    set s;
+    (void)state;
+    set_make(&s, 3 * 35, 4, 4);
+    const chi_matrix out = chi_matrix_view(s.out, 4, s.pixels);
+    float *host = malloc(MOST * s.pixels * sizeof *host);
+    set_form(&s, true, false, host);
+    for (size_t i = 0; i < MOST; i++)
+        host[i * s.pixels + i % 3 * 35 + i % 35] = NAN;
+    assert_int_equal(chi_buffer_upload(s.images, 0, host, MOST * s.pixels * 4), CHI_OK);
+    assert_int_equal(chi_augment_create(dev, &o, SEED, &augment), CHI_OK);
+    assert_int_equal(chi_augment_eval(augment, s.images, s.indices, 4, 1, 0, out), CHI_OK);
+    assert_int_equal(chi_buffer_download(s.out, 0, s.got, 4 * s.pixels * 4), CHI_OK);
+    chi__ref_augment(&o, SEED, host, s.order, 4, 1, 0, s.want);
+    for (size_t i = 0; i < 4 * s.pixels; i++) {
+        const bool lost = i % 35 == (size_t)s.order[i / s.pixels] % 35;
+        assert_true(lost ? isnan(s.got[i]) && isnan(s.want[i]) : s.got[i] == s.want[i]);
+    }
+    chi_augment_destroy(&augment);
+    free(host);
+    set_free(&s);
 }
 
 // Bytes v, floats v / 255 and images gathered by the host: views with the same bits, on the device and in the reference.
@@ -240,6 +302,7 @@ static void refused(chi_augment_options o, const char *why)
 }
 
 #define WITH(...) (chi_augment_options){ .channels = 1, .height = 8, .width = 8, __VA_ARGS__ }
+#define RGB(...)  (chi_augment_options){ .channels = 3, .height = 8, .width = 8, __VA_ARGS__ }
 
 static void bad_options(void **state)
 {
@@ -260,6 +323,15 @@ static void bad_options(void **state)
     refused(WITH(.erase = 1), "sides 0 to 0");
     refused(WITH(.erase = 1, .erase_low = 3, .erase_high = 2), "sides 3 to 2");
     refused(WITH(.erase = 1, .erase_low = 3, .erase_high = 9), "sides 3 to 9");
+    refused(WITH(.grey = 0.1f), "3 channels, the images have 1");
+    refused(WITH(.hue = 0.1f), "3 channels, the images have 1");
+    refused(WITH(.jitter = 1, .saturation = 0.1f), "saturation 0.1, hue 0 and grey 0 need 3");
+    refused((chi_augment_options){ .channels = 4, .height = 8, .width = 8, .grey = 1 }, "have 4");
+    refused(RGB(.saturation = 1), "saturation 1");
+    refused(RGB(.saturation = -0.1f), "saturation -0.1");
+    refused(RGB(.hue = 0.51f), "hue 0.51");
+    refused(RGB(.hue = NAN), "[0, 0.5]");
+    refused(RGB(.grey = 1.5f), "grey 1.5");
     assert_int_not_equal(chi_augment_create(dev, NULL, 1, NULL), CHI_OK);
     chi_augment_destroy(NULL);
 }
@@ -270,7 +342,7 @@ static void bad_arguments(void **state)
     chi_augment *a;
     set s;
     set_make(&s, 30, 4, 8);
-    assert_int_equal(chi_augment_create(dev, &cases[7], 1, &a), CHI_OK);
+    assert_int_equal(chi_augment_create(dev, &cases[NOTHING], 1, &a), CHI_OK);
     const chi_matrix out = chi_matrix_view(s.out, 8, 30);
     assert_int_not_equal(chi_augment_eval(NULL, s.images, s.indices, 4, 2, 0, out), CHI_OK);
     assert_int_not_equal(chi_augment_eval(a, NULL, s.indices, 4, 2, 0, out), CHI_OK);
@@ -300,7 +372,7 @@ static void bad_gathered(void **state)
 {
     (void)state;
     const int32_t order[] = { INT32_MAX, MOST, -1, INT32_MIN };
-    chi_augment_options o = cases[7];
+    chi_augment_options o = cases[NOTHING];
     chi_augment *a;
     set s;
     set_make(&s, 30, 4, 8);
@@ -360,6 +432,7 @@ int main(void)
     chi_device_close(&dev);
     const struct CMUnitTest device[] = {
         cmocka_unit_test(matches_reference), cmocka_unit_test(any_form), cmocka_unit_test(any_floats),
+        cmocka_unit_test(large_images), cmocka_unit_test(not_a_number),
         cmocka_unit_test(any_split), cmocka_unit_test(loads_all_bytes),
         cmocka_unit_test(bad_options), cmocka_unit_test(bad_arguments), cmocka_unit_test(bad_gathered),
     };

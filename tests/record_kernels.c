@@ -66,10 +66,13 @@ static chi_status record_network(chi_device *dev)
         st = chi_optimizer_create(dev, chi_encoder_parameters(enc), &(chi_optimizer_options){ .kind = kind }, &opt);
         chi_optimizer_destroy(&opt);
     }
-    chi_augment *augment = NULL;
-    if (st == CHI_OK)
-        st = chi_augment_create(dev, &(chi_augment_options){ .channels = 1, .height = SIDE, .width = SIDE, .shift = 2 }, 1, &augment);
-    chi_augment_destroy(&augment);
+    for (int floats = 0; floats < 2 && st == CHI_OK; floats++) {
+        chi_augment *augment = NULL;
+        const chi_augment_options o = { .channels = 1, .height = SIDE, .width = SIDE,
+                                        .floats = floats };
+        st = chi_augment_create(dev, &o, 1, &augment);
+        chi_augment_destroy(&augment);
+    }
     chi_encoder_destroy(&enc);
     chi_layers_free(&layers);
     return st;
@@ -85,6 +88,8 @@ static chi_status run_calls(chi_device *dev, chi_buffer *rows, chi_buffer *image
     chi_probe_report report;
     CHI_TRY(chi_buffer_upload(rows, 0, x, sizeof x));
     CHI_TRY(chi_linear_probe(dev, &(chi_probe_args){ .base = four, .query = four, .classes = 2 }, &report));
+    const chi_matrix one = chi_matrix_view(rows, 1, SIDE * SIDE);
+    CHI_TRY(chi_images_load(dev, images, true, 0, 1, SIDE * SIDE, one));
     return chi_images_load(dev, images, false, 0, 4, SIDE * SIDE, chi_matrix_view(rows, 4, SIDE * SIDE));
 }
 

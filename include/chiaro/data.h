@@ -74,36 +74,48 @@ void chi_tensors_free(chi_tensors *tensors);
 
 // Two random views of each image, on the device. Parameters are drawn from (seed, stream, step, index of
 // the image in the data set, view): the same at any batch split and on any device.
-// Order: crop, flip, contrast about the image's mean, brightness, erasing, clamp to [0, 1].
+// Order: crop, flip; contrast about the image's mean over all channels and brightness, then clamped
+// to [0, 1]; saturation about the luma 0.299 r + 0.587 g + 0.114 b, clamped; hue, that of HSV,
+// whose value and saturation stay; grey; erasing. Factors, shifts and probabilities mean what they
+// do in torchvision's ColorJitter and RandomGrayscale. Other than there the order is fixed,
+// contrast is about one mean of all channels, and what contrast gives is not clamped before
+// brightness. Formulas: kernels/data/augment.cl.
 typedef struct chi_augment_options {
     size_t channels, height, width; // of one image; torch's order, values 0 … 1
     size_t shift;         // crop after zero padding of `shift` pixels at a random offset; default: 0, none
     float scale_low;      // resized crop: area fraction drawn from [scale_low, 1], aspect from [3/4, 4/3],
                           // bilinear; default: 0, none. Excludes shift.
     float flip;           // probability of a horizontal flip; default: 0
-    float jitter;         // probability of contrast and brightness together; default: 0
-    float contrast, brightness; // factor 1 ± this, < 1; default: 0
+    float jitter;         // probability that contrast … hue happen, together; default: 0
+    float contrast, brightness, saturation; // factor 1 ± this, < 1; default: 0
+    float hue;            // turned by up to ± this part of the circle, at most 0.5; default: 0
+    float grey;           // probability that all channels become the luma; default: 0
+                          // saturation, hue and grey need 3 channels: red, green, blue
     float erase;          // probability of one zeroed box; default: 0
     size_t erase_low, erase_high; // sides of the box, drawn independently from this range
-    bool floats;          // images are float32 in [0, 1], 4 bytes a value (not checked; NaN stays NaN); default: bytes
-    bool gathered;        // images hold the n images of one call in their order, and indices only name them for the
-                          // draws: data sets larger than the device's memory; default: the whole data set
+    bool floats;          // images are float32 in [0, 1], 4 bytes a value (not checked; NaN stays
+                          // NaN); default: bytes
+    bool gathered;        // images hold the n images of one call in their order, and indices only
+                          // name them for the draws: data sets larger than the device's memory;
+                          // default: the whole data set
 } chi_augment_options;
 
 typedef struct chi_augment chi_augment;
 chi_status chi_augment_create(chi_device *dev, const chi_augment_options *options, uint64_t seed, chi_augment **out);
 void chi_augment_destroy(chi_augment **augment);
 
-// images: the whole data set as [count] images of u8 or float (channels·height·width values each) on the device, or with
-// .gathered [n] images. indices [n] int32: which images. out [views·n][pixels]: view v of image i in row v·n + i.
-// step < 2³². An index out of range (gathered: below 0) makes its rows NaN and is an error at the next wait.
-// The same bits from bytes v as from floats v / 255 (rounded correctly, as chi_images_load gives them), and gathered or not.
+// images: the whole data set as [count] images of u8 or float (channels·height·width values each)
+// on the device, or [n] images with .gathered. indices [n] int32: which images. out
+// [views·n][pixels]: view v of image i in row v·n + i. step < 2³². An index out of range (gathered:
+// below 0) makes its rows NaN and is an error at the next wait. Bytes v and floats v / 255 (rounded
+// correctly, as chi_images_load gives them) give the same bits, and so do whole data sets and
+// gathered images.
 chi_status chi_augment_eval(chi_augment *augment, const chi_buffer *images, const chi_buffer *indices,
                             size_t n, size_t views, uint64_t step, chi_matrix out);
 
 // The same images as they are, bytes divided by 255: rows first … first + n − 1 of what `images` hold.
-chi_status chi_images_load(chi_device *dev, const chi_buffer *images, bool floats, size_t first, size_t n, size_t pixels,
-                           chi_matrix out);
+chi_status chi_images_load(chi_device *dev, const chi_buffer *images, bool floats, size_t first,
+                           size_t n, size_t pixels, chi_matrix out);
 
 // Random numbers from (seed, counter) alone. Rows of length 1 (uniform in the cube, then normalised); a
 // permutation of 0 … n − 1 for one epoch.

@@ -8,20 +8,35 @@
 //            half-pixel centres: f = max(fma(side / H, y + ½, −½), 0), values fma(f − ⌊f⌋, b − a, a), columns first,
 //            of bytes, or of floats · 255, then / 255
 //   flip     x ← W − 1 − x
-//   jitter   v ← fma(v − mean, contrast, mean) · brightness, factors fma(2u − 1, range, 1); mean = lane sum · float(1 / pixels)
-//   erase    zero in a box, sides low … high, then clamp to [0, 1]
+//   jitter   contrast, brightness: v ← clamp(fma(v − mean, contrast, mean) · brightness),
+//            mean = lane sum · float(1 / pixels), factors fma(2u − 1, range, 1), clamp to [0, 1];
+//            saturation: v ← clamp(fma(v − l, saturation, l)),
+//            l = fma(0.299, r − g, fma(0.114, b − g, g));
+//            hue: with the largest value M, the least m, c = M − m, and the hue in sixths of the
+//            circle, times c, h = g − b if r = M, else fma(2, c, b − r) if g = M, else fma(4, c, r − g):
+//            h ← fma(turn, c, h), turn = (2u − 1) · 6 range;
+//            h ← fma(6, c, h) if h < 0, fma(−6, c, h) if h ≥ 6 c;
+//            r ← |fma(−3, c, h)| − c, g ← 2 c − |h − 2 c|, b ← 2 c − |fma(−4, c, h)|,
+//            each then M if it is ≥ c, else m + max(it, 0): the shift of HSV's hue (Smith 1978)
+//            without a division; the largest and the least value stay, so do greys.
+//            A step whose ranges are 0 is left out, the first one only where another has a range
+//   grey     all three channels ← l
+//   erase    zero in a box, sides low … high
 //
 // Draws, Philox blocks of (image, view): 0 oy, ox, flip, jitter; 1 contrast, brightness, erase; 2 box height, width,
-// y, x; 3 … 12 a window's area, ratio, y, x. Host: src/data/augment.c. Reference, bit for bit: src/ref/augment.c.
+// y, x; 3 … 12 a window's area, ratio, y, x; 13 saturation, hue, grey.
+// Host: src/data/augment.c. Reference, bit for bit: src/ref/augment.c.
 // Set by the host: ITEMS, work-items of a group; SUMS, at least the superblocks of an image (1 for one item); FLOATS,
 // whether images are floats.
 #include "common/math.h"
 #include "common/rng.h"
-#include "data/pixels.h"
 
 #if !defined(ITEMS) || !defined(SUMS)
 #error "kernels/data/augment.cl: ITEMS or SUMS is not set"
 #endif
+
+#include "data/pixels.h"
+#include "data/colour.h"
 
 #if ITEMS > 1
 #define TOGETHER barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
@@ -109,30 +124,6 @@ inline void resized_row(const window at, const int y, const int width, const flo
     }
 }
 
-// Pixels 16 c … of a row of n, zero behind its end.
-inline float16 chunk(global const float *row, const uint c, const uint n)
-{
-    if (16 * c + 16 <= n)
-        return vload16(c, row);
-    float tail[16];
-    CHI_UNROLL for (uint i = 0; i < 16; i++)
-        tail[i] = 16 * c + i < n ? row[16 * c + i] : 0.0f;
-    return vload16(0, tail);
-}
-
-inline void put_chunk(const float16 v, global float *row, const uint c, const uint n)
-{
-    if (16 * c + 16 <= n) {
-        vstore16(v, c, row);
-        return;
-    }
-    float tail[16];
-    vstore16(v, 0, tail);
-    CHI_UNROLL for (uint i = 0; i < 16; i++)
-        if (16 * c + i < n)
-            row[16 * c + i] = tail[i];
-}
-
 // Superblock b of the row's sum, by 16 lanes and a halving tree. No pixel is −0, so the zeros behind the end of the
 // row change nothing.
 inline float superblock_sum(global const float *row, const uint b, const uint n)
@@ -173,11 +164,38 @@ inline float16 clamp16(const float16 v)
     return select(positive, (float16)(1.0f), positive > 1.0f);
 }
 
+inline recolour recolour_of(const uint4 drawn, const bool jittered, const float saturation,
+                            const float turn, const float grey)
+{
+    recolour by;
+    by.saturation = fma(symmetric_of(drawn.x), saturation, 1.0f);
+    by.turn = symmetric_of(drawn.y) * turn;
+    by.saturated = jittered && saturation > 0.0f;
+    by.turned = jittered && by.turn != 0.0f;
+    by.grey = uniform_of(drawn.z) < grey;
+    return by;
+}
+
+// Values of a box become 0, in all channels.
+inline void erase_box(const source s, const uint low, const uint high, const uint channels,
+                      const uint height, const uint width, const uint item, global float *to)
+{
+    const uint4 box = draw(s, 2);
+    const uint h = low + below(box.x, high - low + 1), w = low + below(box.y, high - low + 1);
+    const uint y0 = below(box.z, height - h + 1), x0 = below(box.w, width - w + 1);
+    for (uint r = item; r < channels * h; r += ITEMS) {
+        global float *line = to + ((size_t)(r / h) * height + y0 + r % h) * width + x0;
+        for (uint x = 0; x < w; x++)
+            line[x] = 0.0f;
+    }
+}
+
 kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1)))
 void data_augment(const uint first, const uint n, const uint channels, const uint height, const uint width,
                   const uint shift, const float low, // low > 0: resized crop
                   const float inv_height, const float inv_width, const float inv_pixels,
                   const float flip, const float jitter, const float contrast, const float brightness,
+                  const float saturation, const float turn, const float grey, // turn: of hue, · 6
                   const float erase, const uint erase_low, const uint erase_high,
                   const ulong seed, const uint step, const uint count, // indices are below count
                   const uint gathered, const ulong offset, const uint stride,
@@ -219,7 +237,7 @@ void data_augment(const uint first, const uint n, const uint channels, const uin
     const bool jittered = uniform_of(a.w) < jitter, erased = uniform_of(b.z) < erase;
     const float mean = row_sum(to, pixels, parts) * inv_pixels;
     TOGETHER;
-    if (jittered) {
+    if (jittered && (contrast > 0.0f || brightness > 0.0f || !(saturation > 0.0f || turn > 0.0f))) {
         const float c = fma(symmetric_of(b.x), contrast, 1.0f), bright = fma(symmetric_of(b.y), brightness, 1.0f);
         for (uint k = item; k < (pixels + 15) / 16; k += ITEMS) {
             const float16 v = chunk(to, k, pixels);
@@ -227,17 +245,14 @@ void data_augment(const uint first, const uint n, const uint channels, const uin
         }
     }
     TOGETHER;
-    if (erased) {
-        const uint4 box = draw(s, 2);
-        const uint h = erase_low + below(box.x, erase_high - erase_low + 1);
-        const uint w = erase_low + below(box.y, erase_high - erase_low + 1);
-        const uint y0 = below(box.z, height - h + 1), x0 = below(box.w, width - w + 1);
-        for (uint r = item; r < channels * h; r += ITEMS) {
-            global float *line = to + ((size_t)(r / h) * height + y0 + r % h) * width + x0;
-            for (uint x = 0; x < w; x++)
-                line[x] = 0.0f;
-        }
-    }
+    const recolour by = recolour_of(draw(s, 13), jittered, saturation, turn, grey);
+    const uint area = height * width;
+    if (by.saturated || by.turned || by.grey)
+        for (uint k = item; k < (area + LANES - 1) / LANES; k += ITEMS)
+            recolour_lanes(by, to, k, area);
+    TOGETHER;
+    if (erased)
+        erase_box(s, erase_low, erase_high, channels, height, width, item, to);
     TOGETHER;
     if (!known)
         faults[FAULT_INDEX] = 1;

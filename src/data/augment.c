@@ -23,6 +23,24 @@ static size_t superblocks(size_t n) { return chi__div_up(n, chi__superblock(n));
 static uint64_t value_bytes(bool floats) { return floats ? 4 : 1; }
 static bool fraction(float p) { return p >= 0.0f && p <= 1.0f; } // false for NaN
 
+static bool colours(const chi_augment_options *o)
+{
+    return o->saturation > 0.0f || o->hue > 0.0f || o->grey > 0.0f;
+}
+
+static chi_status check_colours(chi_device *dev, const chi_augment_options *o)
+{
+    const double saturation = (double)o->saturation, hue = (double)o->hue, grey = (double)o->grey;
+    if (!(saturation >= 0.0 && saturation < 1.0) || !(hue >= 0.0 && hue <= 0.5) ||
+        !fraction(o->grey))
+        return chi__fail(dev, CHI_ERR_ARGUMENT, "augment: saturation %g, hue %g and grey %g; "
+                         "they are in [0, 1), [0, 0.5] and [0, 1]", saturation, hue, grey);
+    if (colours(o) && o->channels != 3)
+        return chi__fail(dev, CHI_ERR_SHAPE, "augment: saturation %g, hue %g and grey %g need 3 "
+                         "channels, the images have %zu", saturation, hue, grey, o->channels);
+    return CHI_OK;
+}
+
 static chi_status check_options(chi_device *dev, const chi_augment_options *o)
 {
     if (o->channels == 0 || o->height == 0 || o->width == 0 || o->height > MAX_SIDE || o->width > MAX_SIDE ||
@@ -37,6 +55,7 @@ static chi_status check_options(chi_device *dev, const chi_augment_options *o)
     if (!(o->contrast >= 0.0f && o->contrast < 1.0f) || !(o->brightness >= 0.0f && o->brightness < 1.0f))
         return chi__fail(dev, CHI_ERR_ARGUMENT, "augment: contrast %g and brightness %g; they are in [0, 1)",
                          (double)o->contrast, (double)o->brightness);
+    CHI_TRY(check_colours(dev, o));
     const size_t side = o->height < o->width ? o->height : o->width;
     if (o->erase > 0.0f && (o->erase_low == 0 || o->erase_low > o->erase_high || o->erase_high > side))
         return chi__fail(dev, CHI_ERR_ARGUMENT, "augment: erased boxes with sides %zu to %zu in images of %zu × %zu",
@@ -128,15 +147,17 @@ chi_status chi_augment_eval(chi_augment *augment, const chi_buffer *images, cons
         .args = { U32(0), U32(n), U32(o->channels), U32(o->height), U32(o->width), U32(o->shift), F32(o->scale_low),
                   F32((float)(1.0 / (double)o->height)), F32((float)(1.0 / (double)o->width)),
                   F32((float)(1.0 / (double)augment->pixels)), F32(o->flip), F32(o->jitter), F32(o->contrast),
-                  F32(o->brightness), F32(o->erase), U32(o->erase_low), U32(o->erase_high), U64(augment->seed), U32(step),
-                  U32(o->gathered ? 1u << 31 : count), U32(o->gathered), U64(out.offset), U32(chi__stride(out)), BUF(images), BUF(indices), BUF(out.buffer),
-                  BUF(chi__faults(dev)) },
+                  F32(o->brightness), F32(o->saturation), F32(6.0f * o->hue), F32(o->grey),
+                  F32(o->erase), U32(o->erase_low), U32(o->erase_high), U64(augment->seed), U32(step),
+                  U32(o->gathered ? 1u << 31 : count), U32(o->gathered), U64(out.offset),
+                  U32(chi__stride(out)), BUF(images), BUF(indices), BUF(out.buffer), BUF(chi__faults(dev)) },
     };
-    return chi__run_groups(dev, &launch, views * n, 40.0 * (double)(views * n) * (double)augment->pixels);
+    const double work = (colours(o) ? 70.0 : 40.0) * (double)augment->pixels;
+    return chi__run_groups(dev, &launch, views * n, work * (double)(views * n));
 }
 
-chi_status chi_images_load(chi_device *dev, const chi_buffer *images, bool floats, size_t first, size_t n, size_t pixels,
-                           chi_matrix out)
+chi_status chi_images_load(chi_device *dev, const chi_buffer *images, bool floats, size_t first,
+                           size_t n, size_t pixels, chi_matrix out)
 {
     size_t count = 0;
     chi__kernel *kernel;

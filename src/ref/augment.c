@@ -2,6 +2,7 @@
 // augment.c: the definition of an augmented view, pixel by pixel, in the float32 that kernels/data/augment.cl must match
 // bit for bit. The formulas and the order of the draws are at the head of that file.
 #include "augment.h"
+#include "colour.h"
 
 #include <math.h>
 #include <string.h>
@@ -136,13 +137,44 @@ static float lane_sum(const float *v, size_t n)
     return total;
 }
 
-static void jitter(float *v, size_t n, float contrast, float brightness)
+static void tone(float *v, size_t n, float contrast, float brightness)
 {
     const float mean = lane_sum(v, n) * (float)(1.0 / (double)n);
     for (size_t i = 0; i < n; i++) {
         const float x = fmaf(v[i] - mean, contrast, mean) * brightness;
         v[i] = x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x;
     }
+}
+
+// Every pixel of an image of three planes.
+static void recolour(float *v, size_t area, bool saturated, float factor, float turn, bool grey)
+{
+    for (size_t i = 0; i < area; i++) {
+        float p[3] = { v[i], v[area + i], v[2 * area + i] };
+        if (saturated)
+            chi__ref_saturate(p, factor);
+        if (turn != 0.0f)
+            chi__ref_turn_hue(p, turn);
+        if (grey)
+            p[0] = p[1] = p[2] = chi__ref_luma(p);
+        for (size_t c = 0; c < 3; c++)
+            v[c * area + i] = p[c];
+    }
+}
+
+// All that changes values and not places, but for erasing.
+static void jitter(const chi_augment_options *o, source s, bool jittered, float *v)
+{
+    const chi__random b = draw(s, 1), c = draw(s, 13);
+    const bool saturated = o->saturation > 0.0f, turned = o->hue > 0.0f;
+    const bool grey = chi__uniform(c.word[2]) < o->grey;
+    const size_t area = o->height * o->width;
+    if (jittered && (o->contrast > 0.0f || o->brightness > 0.0f || !(saturated || turned)))
+        tone(v, o->channels * area, fmaf(symmetric(b.word[0]), o->contrast, 1.0f),
+             fmaf(symmetric(b.word[1]), o->brightness, 1.0f));
+    if ((jittered && (saturated || turned)) || grey)
+        recolour(v, area, jittered && saturated, fmaf(symmetric(c.word[0]), o->saturation, 1.0f),
+                 jittered ? symmetric(c.word[1]) * (6.0f * o->hue) : 0.0f, grey);
 }
 
 static void erase(const chi_augment_options *o, chi__random r, float *v)
@@ -168,9 +200,7 @@ static void view_of(const chi_augment_options *o, source s, const void *images, 
     const size_t area = o->height * o->width;
     for (size_t i = 0; i < o->channels * area; i++)
         v[i] = pixel(o, images, image + i / area * area, at, (long)(i % area / o->width), (long)(i % o->width));
-    if (chi__uniform(a.word[3]) < o->jitter)
-        jitter(v, o->channels * area, fmaf(symmetric(b.word[0]), o->contrast, 1.0f),
-               fmaf(symmetric(b.word[1]), o->brightness, 1.0f));
+    jitter(o, s, chi__uniform(a.word[3]) < o->jitter, v);
     if (chi__uniform(b.word[2]) < o->erase)
         erase(o, draw(s, 2), v);
 }
