@@ -262,7 +262,9 @@ static void npy_refuses(void **state)
 {
     (void)state;
     const unsigned char payload[64] = { 0 };
-    refused_because(npy(1, DICT("'<f4'", "True", "(2, 3)"), payload, 24), "Fortran");
+    refused_because(npy(1, DICT("'<f4'", "True", "(2, 3)"), payload, 20), "says 24 bytes of elements, the file holds 20");
+    refused_because(npy(1, DICT("[('a', '<f4'", "False", "(2,)"), payload, 8), "a list without end");
+    refused_because(npy(1, DICT("'<U999999999999'", "False", "(99999999,)"), payload, 8), "strings of 999999999999 characters overflow");
     refused_because(npy(1, DICT("'|O'", "False", "(2,)"), payload, 16), "Python objects");
     refused_because(npy(1, DICT("[('a', '<f4')]", "False", "(2,)"), payload, 8), "structured");
     refused_because(npy(1, DICT("'<U5'", "False", "(2,)"), payload, 40), "type '<U5'");
@@ -339,9 +341,9 @@ static void not_ours(void **state)
     refused_because(test_path("absent"), "No such file");
     refused_because(file_with("", 0), "0 bytes are too few");
     refused_because(file_with("a", 1), "1 bytes are too few");
-    refused_because(file_with("PK\x03\x04 and so on", 15), "numpy.save");
-    refused_because(file_with("\x08\0\0\0\0\0\0\0{\"a\": 1}", 16), "safetensors");
-    refused_because(file_with("garbage of some length", 22), "neither idx, idx.gz nor npy");
+    refused_because(file_with("PK\x03\x04 and so on", 15), "no end of a zip directory");
+    refused_because(file_with("\x08\0\0\0\0\0\0\0{\"a\": 1}", 16), "not exactly dtype");
+    refused_because(file_with("garbage of some length", 22), "neither idx nor npy");
     assert_int_equal(mkfifo(fifo, 0600), 0);
     assert_int_equal(symlink(loop, loop), 0);
     assert_int_equal(mkdir(folder, 0700), 0);

@@ -81,6 +81,39 @@ static void pieces(void **state)
     }
 }
 
+// An array of 3 x 4 x 5 in Fortran order, element (i, j, k) = 100 i + 10 j + k, big endian: whole, by rows, and as floats.
+static void fortran(void **state)
+{
+    static const char head[] = "\x93NUMPY\1\0\x48\0{'descr': '>i2', 'fortran_order': True, 'shape': (3, 4, 5), }          \n";
+    unsigned char raw[sizeof head - 1 + 120];
+    const char *path = test_path("fortran.npy");
+    chi_npy_reader *r;
+    chi_tensor t;
+    float rows[60];
+    (void)state;
+    memcpy(raw, head, sizeof head - 1);
+    for (size_t at = 0, k = 0; k < 5; k++)
+        for (size_t j = 0; j < 4; j++)
+            for (size_t i = 0; i < 3; i++, at += 2) {
+                raw[sizeof head - 1 + at] = (unsigned char)((100 * i + 10 * j + k) >> 8);
+                raw[sizeof head - 1 + at + 1] = (unsigned char)(100 * i + 10 * j + k);
+            }
+    test_write(path, raw, sizeof raw);
+    assert_int_equal(chi_tensor_read(path, &t), CHI_OK);
+    assert_int_equal(chi_npy_open(path, &r), CHI_OK);
+    for (size_t first = 0; first < 3; first++) {
+        assert_int_equal(chi_npy_read_rows(r, first, 3 - first, rows + 20 * first), CHI_OK);
+        for (size_t i = first; i < 3; i++)
+            for (size_t j = 0; j < 4; j++)
+                for (size_t k = 0; k < 5; k++) {
+                    assert_int_equal(((int16_t *)t.bytes)[20 * i + 5 * j + k], 100 * i + 10 * j + k);
+                    assert_true(rows[20 * i + 5 * j + k] == (float)(100 * i + 10 * j + k));
+                }
+    }
+    chi_npy_close(&r);
+    chi_tensor_free(&t);
+}
+
 static void refusals(void **state)
 {
     chi_npy_reader *r = (chi_npy_reader *)&r;
@@ -97,8 +130,8 @@ static void refusals(void **state)
         assert_non_null(strstr(chi_error_text(), "cut.npy"));
     }
     free(raw);
-    test_write(test_path("idx"), "\0\0\x08\x01\0\0\0\x01\x07", 9);
-    assert_int_equal(chi_npy_open(test_path("idx"), &r), CHI_ERR_FORMAT);
+    test_write(test_path("text"), "one\ntwo\n", 8);
+    assert_int_equal(chi_npy_open(test_path("text"), &r), CHI_ERR_FORMAT);
     assert_int_equal(chi_npy_open(NULL, &r), CHI_ERR_ARGUMENT);
     assert_int_equal(chi_npy_open(test_path("missing"), &r), CHI_ERR_FILE);
     // Cut after it was opened: the rows that are gone are an error that names file and offset.
@@ -154,6 +187,6 @@ static void writers(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(pieces), cmocka_unit_test(refusals), cmocka_unit_test(writers) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(pieces), cmocka_unit_test(fortran), cmocka_unit_test(refusals), cmocka_unit_test(writers) };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

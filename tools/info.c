@@ -48,7 +48,8 @@ static double value_at(const chi_tensor *t, size_t i)
     case CHI_TYPE_I64: return (double)((const int64_t *)t->bytes)[i];
     case CHI_TYPE_BOOL: return ((const uint8_t *)t->bytes)[i] != 0;
     case CHI_TYPE_F16:
-    case CHI_TYPE_BF16: break; // made F32 before
+    case CHI_TYPE_BF16: // made F32 before
+    case CHI_TYPE_OTHER: break;
     }
     return (double)NAN;
 }

@@ -15,9 +15,10 @@ extern "C" {
 typedef enum chi_type {
     CHI_TYPE_F32 = 0, CHI_TYPE_F64, CHI_TYPE_F16, CHI_TYPE_BF16, CHI_TYPE_U8, CHI_TYPE_I8, CHI_TYPE_U16,
     CHI_TYPE_I16, CHI_TYPE_U32, CHI_TYPE_I32, CHI_TYPE_U64, CHI_TYPE_I64, CHI_TYPE_BOOL,
+    CHI_TYPE_OTHER, // any other, kept as the file has it: to be listed, not computed with
 } chi_type;
-size_t chi_type_bytes(chi_type type);
-const char *chi_type_name(chi_type type); // "F32", "I64", … as safetensors spells them
+size_t chi_type_bytes(chi_type type);     // 0 for CHI_TYPE_OTHER
+const char *chi_type_name(chi_type type); // "F32", "I64", … as safetensors spells them; "other"
 
 // A tensor in host memory, native byte order, C order. Owned by whoever read it; chi_tensor_free.
 typedef struct chi_tensor {
@@ -26,6 +27,8 @@ typedef struct chi_tensor {
     size_t shape[8], dims;
     size_t count; // elements
     void *bytes;
+    char word[16];  // CHI_TYPE_OTHER: the type as the file spells it ("F8_E4M3", "<U10") …
+    uint64_t size;  // … and the bytes of all elements
 } chi_tensor;
 void chi_tensor_free(chi_tensor *tensor);
 // In place to float32 (u8 stays 0 … 255), or to integers, exactly: from any integers, booleans, and floats that are whole
@@ -34,13 +37,17 @@ chi_status chi_tensor_to_f32(chi_tensor *tensor);
 chi_status chi_tensor_to_i32(chi_tensor *tensor);
 chi_status chi_tensor_to_i64(chi_tensor *tensor);
 
-// idx and idx.gz (LeCun's MNIST layout), .npy (format 1-3, C order, both byte orders, f2 f4 f8 and
-// integers). The file's content decides which, not its name.
+// One array, of a file or inside one. The file's content decides which it is, not its name:
+//   idx (LeCun's MNIST layout) and .npy (format 1-3, C and Fortran order, both byte orders, f2 f4 f8, integers, booleans),
+//   either of them as it is or gzipped;
+//   FILE:NAME, where FILE is a zip archive of such (numpy's .npz, stored or deflated; ".npy" may be left out of NAME) or
+//   safetensors. Where it holds one array alone, FILE will do. A path that exists as it stands, colon included, is that file.
 chi_status chi_tensor_read(const char *path, chi_tensor *out);
 chi_status chi_npy_write(const char *path, const chi_tensor *tensor); // temp file + rename
 
-// .npy a few rows at a time, for files larger than memory. Open checks the header against the file's size; a row is all
-// that one index of the first dimension holds.
+// The same arrays a few rows at a time, for more than memory holds. Open checks the header against the file's size, and
+// checksums, which zip archives and our safetensors have, by reading all of it once. Compressed arrays are held in memory
+// whole. A row is all that one index of the first dimension holds.
 typedef struct chi_npy_reader chi_npy_reader;
 chi_status chi_npy_open(const char *path, chi_npy_reader **out);
 void chi_npy_close(chi_npy_reader **reader);
@@ -64,6 +71,8 @@ typedef struct chi_tensors {
     char **keys, **values; // metadata, `pairs` of each
     size_t pairs;
 } chi_tensors;
+// Every array of an .npz, types of elements that are not ours among them; names without ".npy", no metadata.
+chi_status chi_npz_read(const char *path, chi_tensors *out);
 chi_status chi_safetensors_read(const char *path, chi_tensors *out);
 // Temp file in the same folder, fsync, rename, fsync of the folder. Adds to the metadata "checksum.<tensor>", FNV-1a 64
 // over its bytes, and "checksum.__metadata__" over the rest of the header; checksums among the pairs given are dropped.

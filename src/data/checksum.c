@@ -16,6 +16,8 @@ void chi__checksum_text(uint64_t hash, char to[CHI__CHECKSUM_TEXT])
     snprintf(to, CHI__CHECKSUM_TEXT, "%016" PRIx64, hash);
 }
 
+enum { KEY = sizeof CHI__CHECKSUM + sizeof((chi_tensor *)0)->name };
+
 // A name and what stands beside it, to be sorted by name.
 typedef struct named { const char *name; const void *what; } named;
 
@@ -60,7 +62,7 @@ chi_status chi__checksum_header(const chi_tensors *tensors, uint64_t *out)
 
 static chi_status compare(const char *path, const json_t *metadata, const char *name, uint64_t hash)
 {
-    char key[sizeof CHI__CHECKSUM + sizeof((chi_tensor *)0)->name], text[CHI__CHECKSUM_TEXT];
+    char key[KEY], text[CHI__CHECKSUM_TEXT];
     snprintf(key, sizeof key, CHI__CHECKSUM "%s", name);
     const char *kept = json_string_value(json_object_get(metadata, key));
     if (!kept)
@@ -99,4 +101,13 @@ chi_status chi__checksum_verify(const char *path, const json_t *metadata, const 
     if (!json_object_get(metadata, CHI__CHECKSUM CHI__CHECKSUM_REST))
         return CHI_OK;
     return compare(path, metadata, t->name, chi__hash(CHI__HASH_START, t->bytes, t->count * chi_type_bytes(t->type)));
+}
+
+bool chi__checksum_kept(const json_t *metadata, const char *name, uint64_t *out)
+{
+    char key[KEY];
+    snprintf(key, sizeof key, CHI__CHECKSUM "%s", name);
+    const char *kept = json_string_value(json_object_get(metadata, key));
+    *out = kept ? strtoull(kept, NULL, 16) : 0;
+    return kept;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// npy.c: reading and writing numpy's .npy, formats 1 to 3. Chosen by src/data/read.c; piece by piece: npy_rows.c.
+// npy.c: the header of numpy's .npy, formats 1 to 3, and writing it. The elements: src/data/array.c; by rows: npy_rows.c.
 //
 // Layout: \x93NUMPY, major, minor, header length (16 bits in format 1, 32 after), a Python dictionary
 //   {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
@@ -9,14 +9,14 @@
 #include <string.h>
 
 #include "../base/memory.h"
-#include "tensor.h"
+#include "array.h"
 
 enum { MAX_HEADER = 1 << 16 };
 
 // The header while it is read. `at` stays inside text, which ends with a zero byte.
 typedef struct header {
     const char *path, *text, *at;
-    char descr[16];
+    char descr[sizeof((chi_tensor *)0)->word];
     bool fortran, has_descr, has_order, has_shape;
     chi_tensor *t;
 } header;
@@ -57,13 +57,26 @@ static chi_status take_text(header *h, char *to, size_t room)
     return CHI_OK;
 }
 
+// A structured type is a list in brackets: only that it is one is kept.
+static chi_status skip_list(header *h)
+{
+    size_t depth = 0;
+    do {
+        depth += *h->at == '[';
+        depth -= *h->at == ']';
+        if (!*h->at)
+            return bad(h, "a list without end");
+        h->at++;
+    } while (depth);
+    strcpy(h->descr, "structured");
+    return CHI_OK;
+}
+
 static chi_status take_descr(header *h)
 {
-    skip_space(h);
-    if (*h->at == '[')
-        return bad(h, "a structured type; save each field as an array of its own");
     h->has_descr = true;
-    return take_text(h, h->descr, sizeof h->descr);
+    skip_space(h);
+    return *h->at == '[' ? skip_list(h) : take_text(h, h->descr, sizeof h->descr);
 }
 
 static chi_status take_order(header *h)
@@ -145,95 +158,98 @@ static const struct { const char *code; chi_type type; } codes[] = {
 };
 enum { CODES = sizeof codes / sizeof codes[0] };
 
-// '<f4' into a type, and whether the file's byte order is not ours.
-static chi_status read_descr(const header *h, chi_type *type, bool *swap)
+// '<U8' and '|S5': strings of a fixed number of characters.
+static bool read_text_type(const char *descr, chi__layout *out)
 {
-    const char order = h->descr[0];
-    if (strchr(h->descr, 'O'))
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: an array of Python objects, which cannot be read safely", h->path);
-    for (unsigned i = 0; i < CODES; i++) {
-        if (order == 0 || strcmp(h->descr + 1, codes[i].code) != 0)
-            continue;
-        *type = codes[i].type;
-        const bool one_byte = chi_type_bytes(*type) == 1;
-        *swap = order == (chi__host_is_little() ? '>' : '<');
-        if (order == '<' || order == '>' || order == '=' || (order == '|' && one_byte))
-            return CHI_OK;
-    }
-    return chi__fail(NULL, CHI_ERR_FORMAT, "%s: elements of type '%s'; floats of 16, 32, 64 bits, integers and "
-                     "booleans are read", h->path, h->descr);
+    const char kind = descr[0] ? descr[1] : 0;
+    uint64_t width = 0;
+    if ((kind != 'U' && kind != 'S') || !strchr("<>|=", descr[0]) || descr[2] < '0' || descr[2] > '9')
+        return false;
+    for (const char *at = descr + 2; *at; at++) // at most 13 digits
+        if (*at < '0' || *at > '9')
+            return false;
+        else
+            width = 10 * width + (uint64_t)(*at - '0');
+    out->text = kind;
+    out->width = (size_t)width;
+    out->swap = kind == 'U' && descr[0] == (chi__host_is_little() ? '>' : '<');
+    return true;
 }
 
-// The header's text and where the elements begin.
-static chi_status load_header(chi__file *file, char **text, uint64_t *start)
+// '<f4' into a type, and whether the file's byte order is not ours. Unknown elements are CHI_TYPE_OTHER.
+static void read_descr(const char *descr, chi__layout *out)
 {
-    unsigned char raw[12];
-    if (file->bytes < sizeof raw)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: cut short after %" PRIu64 " bytes of .npy", file->path, file->bytes);
-    CHI_TRY(chi__file_read(file, 0, raw, sizeof raw));
+    const char order = descr[0];
+    out->tensor.type = CHI_TYPE_OTHER;
+    for (unsigned i = 0; i < CODES && order; i++) {
+        if (strcmp(descr + 1, codes[i].code) != 0)
+            continue;
+        const bool one_byte = chi_type_bytes(codes[i].type) == 1;
+        out->swap = order == (chi__host_is_little() ? '>' : '<');
+        if (order == '<' || order == '>' || order == '=' || (order == '|' && one_byte))
+            out->tensor.type = codes[i].type;
+    }
+    if (out->tensor.type == CHI_TYPE_OTHER) {
+        read_text_type(descr, out);
+        strcpy(out->tensor.word, descr);
+    }
+}
+
+// The header's text.
+static chi_status load_header(chi__stream *s, char **text)
+{
+    unsigned char raw[8], size[4] = { 0 };
+    CHI_TRY(chi__stream_take(s, raw, sizeof raw));
     if (memcmp(raw, "\x93NUMPY", 6) != 0 || raw[6] < 1 || raw[6] > 3 || raw[7] != 0)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: .npy of format %d.%d; 1.0, 2.0 and 3.0 are read", file->path, raw[6],
-                         raw[7]);
-    const uint64_t prefix = raw[6] == 1 ? 10 : 12;
-    uint64_t length = (uint64_t)(raw[8] | raw[9] << 8);
-    if (raw[6] > 1)
-        length |= (uint64_t)raw[10] << 16 | (uint64_t)raw[11] << 24;
-    if (length > MAX_HEADER || length > file->bytes - prefix)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: a header of %" PRIu64 " bytes in a file of %" PRIu64
-                         " (at most %d are allowed)", file->path, length, file->bytes, MAX_HEADER);
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: .npy of format %d.%d; 1.0, 2.0 and 3.0 are read", s->name, raw[6], raw[7]);
+    CHI_TRY(chi__stream_take(s, size, raw[6] == 1 ? 2 : 4));
+    const uint64_t length = (uint64_t)size[0] | (uint64_t)size[1] << 8 | (uint64_t)size[2] << 16 | (uint64_t)size[3] << 24;
+    if (length > MAX_HEADER)
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: a header of %" PRIu64 " bytes, at most %d are allowed", s->name, length,
+                         MAX_HEADER);
     *text = chi__alloc((size_t)length + 1, 1);
     if (!*text)
-        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for the header", file->path);
-    CHI_TRY(chi__file_read(file, prefix, *text, length));
+        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for the header", s->name);
+    CHI_TRY(chi__stream_take(s, *text, length));
     if (strlen(*text) != length)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: a zero byte in the header", file->path);
-    *start = prefix + length;
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: a zero byte in the header", s->name);
     return CHI_OK;
 }
 
-static chi_status check_array(const chi__file *file, const header *h, chi__npy_layout *out)
+// Elements and bytes, compared with what the stream holds. Of types unknown to us the bytes are what is left.
+static chi_status size_up(const chi__stream *s, chi__layout *l)
 {
-    chi_tensor *t = h->t;
-    CHI_TRY(read_descr(h, &t->type, &out->swap));
-    if (h->fortran)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: in Fortran order; save numpy.ascontiguousarray of it", file->path);
-    if (!chi__tensor_size(t->type, t->shape, t->dims, &t->count, &out->bytes))
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: the shape's %zu sizes overflow", file->path, t->dims);
-    if (out->bytes != file->bytes - out->start)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: the header says %" PRIu64 " bytes of elements, the file holds %"
-                         PRIu64 " from byte %" PRIu64 " on", file->path, out->bytes, file->bytes - out->start, out->start);
-    return CHI_OK;
+    chi_tensor *t = &l->tensor;
+    uint64_t each = l->text == 'U' ? 4 : 1;
+    // As bytes first, so that the shape alone is checked where the type has no size.
+    if (!chi__tensor_size(t->type == CHI_TYPE_OTHER ? CHI_TYPE_U8 : t->type, t->shape, t->dims, &t->count, &l->bytes))
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: the shape's %zu sizes overflow", s->name, t->dims);
+    if (t->type != CHI_TYPE_OTHER)
+        return chi__stream_expect(s, l->bytes);
+    l->bytes = s->bytes - s->done;
+    t->size = l->bytes;
+    if (!l->text)
+        return CHI_OK;
+    if (!chi__mul(each, l->width, &each) || !chi__mul(each, t->count, &l->bytes) || l->bytes > PTRDIFF_MAX)
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: %zu strings of %zu characters overflow", s->name, t->count, l->width);
+    t->size = l->bytes;
+    return chi__stream_expect(s, l->bytes);
 }
 
-chi_status chi__npy_look(chi__file *file, chi__npy_layout *out)
+chi_status chi__npy_look(chi__stream *s, chi__layout *out)
 {
-    chi__npy_layout layout = { 0 };
+    chi__layout layout = { 0 };
     char *text = NULL;
     chi_status st;
-    CHI_TRY_DONE(load_header(file, &text, &layout.start));
-    header h = { .path = file->path, .text = text, .at = text, .t = &layout.tensor };
+    CHI_TRY_DONE(load_header(s, &text));
+    header h = { .path = s->name, .text = text, .at = text, .t = &layout.tensor };
     CHI_TRY_DONE(parse(&h));
-    CHI_TRY_DONE(check_array(file, &h, &layout));
+    read_descr(h.descr, &layout);
+    layout.fortran = h.fortran && layout.tensor.dims > 1;
+    CHI_TRY_DONE(size_up(s, &layout));
     *out = layout;
 done:
     chi__free(text);
-    return st;
-}
-
-chi_status chi__npy_read(chi__file *file, chi_tensor *out)
-{
-    chi__npy_layout layout;
-    CHI_TRY(chi__npy_look(file, &layout));
-    chi_tensor *t = &layout.tensor;
-    chi_status st;
-    CHI_TRY_DONE(chi__tensor_allocate(t, file->path));
-    CHI_TRY_DONE(chi__file_read(file, layout.start, t->bytes, layout.bytes));
-    if (layout.swap)
-        chi__swap_bytes(t->bytes, t->count, chi_type_bytes(t->type));
-    *out = *t;
-done:
-    if (st != CHI_OK)
-        chi_tensor_free(t);
     return st;
 }
 

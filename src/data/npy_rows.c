@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// npy_rows.c: .npy files a few rows at a time, for more than memory holds. The format: npy.c. Header: include/chiaro/data.h.
+// npy_rows.c: arrays a few rows at a time, for more than memory holds, read from any format and written as .npy. Finding them:
+// array.c. Header: include/chiaro/data.h.
 #include <inttypes.h>
 #include <string.h>
 
 #include "../base/memory.h"
-#include "tensor.h"
+#include "array.h"
+
+enum { PIECE = 1 << 14 }; // elements converted at a time
 
 struct chi_npy_reader {
-    chi__file file;
-    chi__npy_layout layout;
-    size_t row; // elements of one
+    chi__array array;
+    uint64_t start;   // of the elements in the file …
+    chi_tensor whole; // … or all of them, where they are compressed
+    size_t row;       // elements of one
 };
 
 struct chi_npy_writer {
@@ -17,33 +21,37 @@ struct chi_npy_writer {
     uint64_t bytes, done;
 };
 
+// Leaves the reader with a place to read rows from.
+static chi_status prepare(chi_npy_reader *r)
+{
+    chi__stream *s = &r->array.stream;
+    CHI_TRY(chi__array_check_type(&r->array));
+    r->row = 1;
+    for (size_t d = 1; d < r->array.layout.tensor.dims; d++)
+        r->row *= r->array.layout.tensor.shape[d];
+    if (s->packing != CHI__PLAIN)
+        return chi__array_load(&r->array, &r->whole);
+    r->start = s->begin + s->done;
+    return s->sum == CHI__SUM_NONE ? CHI_OK : chi__stream_skim(s);
+}
+
 chi_status chi_npy_open(const char *path, chi_npy_reader **out)
 {
-    unsigned char first[6] = { 0 };
     if (!out)
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "npy_open: no place for the result");
     *out = NULL;
     if (!path)
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "npy_open: no path");
     chi_npy_reader *r = chi__alloc(1, sizeof *r);
-    chi_status st;
     if (!r)
         return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu bytes", path, sizeof *r);
-    CHI_TRY_DONE(chi__file_open(path, &r->file));
-    if (r->file.bytes >= sizeof first)
-        CHI_TRY_DONE(chi__file_read(&r->file, 0, first, sizeof first));
-    if (memcmp(first, "\x93NUMPY", sizeof first) != 0) {
-        st = chi__fail(NULL, CHI_ERR_FORMAT, "%s: not .npy: its %" PRIu64 " bytes do not begin with \\x93NUMPY", path, r->file.bytes);
-        goto done;
-    }
-    CHI_TRY_DONE(chi__npy_look(&r->file, &r->layout));
-    r->row = 1;
-    for (size_t d = 1; d < r->layout.tensor.dims; d++)
-        r->row *= r->layout.tensor.shape[d];
-    *out = r;
-    return CHI_OK;
-done:
-    chi_npy_close(&r);
+    chi_status st = chi__array_open(path, &r->array);
+    if (st == CHI_OK)
+        st = prepare(r);
+    if (st == CHI_OK)
+        *out = r;
+    else
+        chi_npy_close(&r);
     return st;
 }
 
@@ -51,38 +59,66 @@ void chi_npy_close(chi_npy_reader **reader)
 {
     if (!reader || !*reader)
         return;
-    chi__file_close(&(*reader)->file);
+    chi__array_close(&(*reader)->array);
+    chi_tensor_free(&(*reader)->whole);
     chi__free(*reader);
     *reader = NULL;
 }
 
-const chi_tensor *chi_npy_describe(const chi_npy_reader *reader) { return &reader->layout.tensor; }
+const chi_tensor *chi_npy_describe(const chi_npy_reader *reader) { return &reader->array.layout.tensor; }
 
-chi_status chi_npy_read_rows(chi_npy_reader *reader, size_t first, size_t rows, float *to)
+// `count` elements from the file's element `first` on, as float32.
+static chi_status read_run(chi_npy_reader *r, uint64_t first, size_t count, float *to)
 {
-    enum { PIECE = 1 << 16 }; // bytes converted at a time
-    const chi__npy_layout *l = &reader->layout;
-    const size_t bytes = chi_type_bytes(l->tensor.type), all = l->tensor.dims ? l->tensor.shape[0] : 1;
-    if (first > all || rows > all - first)
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: rows %zu … %zu of %zu", reader->file.path, first, first + rows, all);
-    const uint64_t offset = l->start + (uint64_t)first * reader->row * bytes;
-    const size_t count = rows * reader->row;
-    if (l->tensor.type == CHI_TYPE_F32) {
-        CHI_TRY(chi__file_read(&reader->file, offset, to, 4ull * count));
-        if (l->swap)
-            chi__swap_bytes(to, count, 4);
-        return CHI_OK;
-    }
-    uint64_t piece[PIECE / 8];
+    const chi__layout *l = &r->array.layout;
+    const size_t bytes = chi_type_bytes(l->tensor.type);
+    uint64_t piece[PIECE];
     for (size_t done = 0; done < count;) {
-        const size_t now = count - done < PIECE / bytes ? count - done : PIECE / bytes;
-        CHI_TRY(chi__file_read(&reader->file, offset + (uint64_t)done * bytes, piece, (uint64_t)now * bytes));
+        const bool as_is = l->tensor.type == CHI_TYPE_F32;
+        const size_t now = as_is || count - done < PIECE ? count - done : PIECE;
+        void *at = as_is ? (void *)(to + done) : piece;
+        CHI_TRY(chi__file_read(&r->array.file, r->start + (first + done) * bytes, at, (uint64_t)now * bytes));
         if (l->swap)
-            chi__swap_bytes(piece, now, bytes);
-        chi__to_f32(l->tensor.type, piece, now, to + done);
+            chi__swap_bytes(at, now, bytes);
+        if (!as_is)
+            chi__to_f32(l->tensor.type, piece, now, to + done);
         done += now;
     }
     return CHI_OK;
+}
+
+// In Fortran order a column, all rows of one place in a row, lies together: a few rows of it are read at a time.
+static chi_status read_columns(chi_npy_reader *r, size_t first, size_t rows, float *to)
+{
+    const chi_tensor *t = &r->array.layout.tensor;
+    float column[PIECE];
+    chi__odometer place = { .shape = t->shape + 1, .dims = t->dims - 1 };
+    for (size_t c = 0; c < r->row; c++, chi__odometer_step(&place)) {
+        for (size_t done = 0; done < rows;) {
+            const size_t now = rows - done < PIECE ? rows - done : PIECE;
+            CHI_TRY(read_run(r, (uint64_t)c * t->shape[0] + first + done, now, column));
+            for (size_t i = 0; i < now; i++)
+                to[(done + i) * r->row + place.at] = column[i];
+            done += now;
+        }
+    }
+    return CHI_OK;
+}
+
+chi_status chi_npy_read_rows(chi_npy_reader *reader, size_t first, size_t rows, float *to)
+{
+    const chi_tensor *t = &reader->array.layout.tensor;
+    const size_t all = t->dims ? t->shape[0] : 1;
+    if (first > all || rows > all - first)
+        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: rows %zu … %zu of %zu", reader->array.stream.name, first, first + rows, all);
+    if (reader->whole.bytes) {
+        const unsigned char *from = reader->whole.bytes;
+        chi__to_f32(t->type, from + first * reader->row * chi_type_bytes(t->type), rows * reader->row, to);
+        return CHI_OK;
+    }
+    if (reader->array.layout.fortran)
+        return read_columns(reader, first, rows, to);
+    return read_run(reader, (uint64_t)first * reader->row, rows * reader->row, to);
 }
 
 // ---- writing -------------------------------------------------------------------------------------

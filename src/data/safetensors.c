@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../base/memory.h"
+#include "container.h"
 
 static chi_status read_header(chi__file *file, char **json, uint64_t *length)
 {
@@ -166,55 +167,97 @@ static chi_status read_payload(chi__file *file, const json_t *metadata, const ch
     return CHI_OK;
 }
 
-static chi_status read_tensors(chi__file *file, json_t *root, uint64_t start, chi_tensors *to)
+// A file's header: what it holds and where, checked against the file; no tensor's bytes yet.
+typedef struct header {
+    char *text;
+    uint64_t length;
+    json_t *root, *metadata; // borrowed from root, or NULL
+    chi_tensors tensors;
+    chi__extent *extents; // by place in the file
+    uint64_t start;       // of the tensors' bytes
+} header;
+
+static void free_header(header *h)
 {
-    chi_status st = CHI_OK;
+    chi_tensors_free(&h->tensors);
+    json_decref(h->root);
+    chi__free(h->text);
+    chi__free(h->extents);
+}
+
+static chi_status read_entries(chi__file *file, header *h)
+{
     const char *name;
     json_t *entry;
-    json_t *metadata = json_object_get(root, CHI__METADATA);
-    CHI_TRY(read_metadata(file, metadata, to));
-    const size_t entries = json_object_size(root);
-    chi__extent *extents = chi__alloc(entries, sizeof *extents);
+    chi_tensors *to = &h->tensors;
+    const size_t entries = json_object_size(h->root);
+    h->metadata = json_object_get(h->root, CHI__METADATA);
+    CHI_TRY(read_metadata(file, h->metadata, to));
+    h->extents = chi__alloc(entries, sizeof *h->extents);
     to->items = chi__alloc(entries, sizeof *to->items);
-    if (!extents || !to->items) {
-        st = chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu tensors", file->path, entries);
-        goto done;
-    }
-    json_object_foreach(root, name, entry) {
+    if (!h->extents || !to->items)
+        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu tensors", file->path, entries);
+    json_object_foreach(h->root, name, entry) {
         if (strcmp(name, CHI__METADATA) == 0)
             continue;
-        extents[to->count].item = to->count;
-        CHI_TRY_DONE(read_entry(file, name, entry, &to->items[to->count], &extents[to->count]));
+        h->extents[to->count].item = to->count;
+        CHI_TRY(read_entry(file, name, entry, &to->items[to->count], &h->extents[to->count]));
         to->count++;
     }
-    CHI_TRY_DONE(check_extents(file, extents, to, file->bytes - start));
-    CHI_TRY_DONE(chi__checksum_verify_header(file->path, metadata, to));
-    CHI_TRY_DONE(read_payload(file, metadata, extents, start, to));
+    return check_extents(file, h->extents, to, file->bytes - h->start);
+}
+
+static chi_status look(chi__file *file, header *h)
+{
+    CHI_TRY(read_header(file, &h->text, &h->length));
+    CHI_TRY(parse_header(file, h->text, h->length, &h->root));
+    h->start = 8 + h->length;
+    CHI_TRY(read_entries(file, h));
+    return chi__checksum_verify_header(file->path, h->metadata, &h->tensors);
+}
+
+chi_status chi__safetensors_look(chi__file *file, const char *name, chi__stream *stream, chi__layout *layout)
+{
+    header h = { 0 };
+    const char **names = NULL;
+    size_t at = 0;
+    chi_status st;
+    CHI_TRY_DONE(look(file, &h));
+    names = chi__alloc(h.tensors.count, sizeof *names);
+    if (!names) {
+        st = chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu names", file->path, h.tensors.count);
+        goto done;
+    }
+    for (size_t i = 0; i < h.tensors.count; i++)
+        names[i] = h.tensors.items[h.extents[i].item].name;
+    CHI_TRY_DONE(chi__choose_array(file->path, names, h.tensors.count, name, &at));
+    layout->tensor = h.tensors.items[h.extents[at].item];
+    layout->bytes = stream->bytes = stream->packed = h.extents[at].end - h.extents[at].begin;
+    layout->swap = !chi__host_is_little();
+    stream->begin = h.start + h.extents[at].begin;
+    if (chi__checksum_kept(h.metadata, layout->tensor.name, &stream->sum_due))
+        stream->sum = CHI__SUM_FNV;
+    layout->tensor.name[0] = 0; // known by its path
 done:
-    chi__free(extents);
+    chi__free(names);
+    free_header(&h);
     return st;
 }
 
 chi_status chi_safetensors_read(const char *path, chi_tensors *out)
 {
     chi__file file = { 0 };
-    chi_tensors tensors = { 0 };
-    char *text = NULL;
-    uint64_t length = 0;
-    json_t *root = NULL;
+    header h = { 0 };
     chi_status st;
     if (!path || !out)
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "safetensors_read: no path or no place for the result");
     CHI_TRY(chi__file_open(path, &file));
-    CHI_TRY_DONE(read_header(&file, &text, &length));
-    CHI_TRY_DONE(parse_header(&file, text, length, &root));
-    CHI_TRY_DONE(read_tensors(&file, root, 8 + length, &tensors));
-    *out = tensors;
+    CHI_TRY_DONE(look(&file, &h));
+    CHI_TRY_DONE(read_payload(&file, h.metadata, h.extents, h.start, &h.tensors));
+    *out = h.tensors;
+    h.tensors = (chi_tensors){ 0 };
 done:
-    if (st != CHI_OK)
-        chi_tensors_free(&tensors);
-    json_decref(root);
-    chi__free(text);
+    free_header(&h);
     chi__file_close(&file);
     return st;
 }

@@ -29,5 +29,7 @@ chi_status chi__checksum_header(const chi_tensors *tensors, uint64_t *out);
 // `metadata` is the header's object or NULL. Without a single checksum in it everything passes.
 chi_status chi__checksum_verify_header(const char *path, const json_t *metadata, const chi_tensors *tensors);
 chi_status chi__checksum_verify(const char *path, const json_t *metadata, const chi_tensor *t);
+// The checksum that is kept for a tensor; false: none.
+bool chi__checksum_kept(const json_t *metadata, const char *name, uint64_t *out);
 
 #endif

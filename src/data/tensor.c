@@ -16,7 +16,7 @@ static const struct { const char *name; size_t bytes; } types[] = {
     [CHI_TYPE_BF16] = { "BF16", 2 }, [CHI_TYPE_U8] = { "U8", 1 },   [CHI_TYPE_I8] = { "I8", 1 },
     [CHI_TYPE_U16] = { "U16", 2 }, [CHI_TYPE_I16] = { "I16", 2 },   [CHI_TYPE_U32] = { "U32", 4 },
     [CHI_TYPE_I32] = { "I32", 4 }, [CHI_TYPE_U64] = { "U64", 8 },   [CHI_TYPE_I64] = { "I64", 8 },
-    [CHI_TYPE_BOOL] = { "BOOL", 1 },
+    [CHI_TYPE_BOOL] = { "BOOL", 1 }, [CHI_TYPE_OTHER] = { "other", 0 },
 };
 enum { TYPES = sizeof types / sizeof types[0] };
 
@@ -26,7 +26,7 @@ const char *chi_type_name(chi_type type) { return (unsigned)type < TYPES ? types
 bool chi__type_of_name(const char *name, chi_type *out)
 {
     for (unsigned t = 0; t < TYPES; t++) {
-        if (strcmp(name, types[t].name) == 0) {
+        if (types[t].bytes && strcmp(name, types[t].name) == 0) {
             *out = (chi_type)t;
             return true;
         }
@@ -120,8 +120,19 @@ static double element(chi_type type, const void *bytes, size_t i)
     case CHI_TYPE_U64: return (double)((const uint64_t *)bytes)[i];
     case CHI_TYPE_I64: return (double)((const int64_t *)bytes)[i];
     case CHI_TYPE_BOOL: return ((const uint8_t *)bytes)[i] != 0;
+    case CHI_TYPE_OTHER: break; // refused before
     }
     return (double)NAN;
+}
+
+static chi_status check_numbers(const char *where, const chi_tensor *t)
+{
+    if (!t || !t->bytes)
+        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: no tensor", where);
+    if (t->type == CHI_TYPE_OTHER)
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: tensor %s: elements of type %.16s are listed, not computed with", where,
+                         t->name, t->word);
+    return CHI_OK;
 }
 
 // Puts `block`, converted elements, in place of the tensor's.
@@ -146,8 +157,7 @@ void chi__to_f32(chi_type type, const void *from, size_t count, float *to)
 
 chi_status chi_tensor_to_f32(chi_tensor *tensor)
 {
-    if (!tensor || !tensor->bytes)
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "tensor_to_f32: no tensor");
+    CHI_TRY(check_numbers("tensor_to_f32", tensor));
     if (tensor->type == CHI_TYPE_F32)
         return CHI_OK;
     float *to = chi__alloc(tensor->count, sizeof *to);
@@ -160,8 +170,7 @@ chi_status chi_tensor_to_f32(chi_tensor *tensor)
 
 chi_status chi_tensor_to_i32(chi_tensor *tensor)
 {
-    if (!tensor || !tensor->bytes)
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "tensor_to_i32: no tensor");
+    CHI_TRY(check_numbers("tensor_to_i32", tensor));
     if (tensor->type == CHI_TYPE_I32)
         return CHI_OK;
     int32_t *to = chi__alloc(tensor->count, sizeof *to);
@@ -225,7 +234,6 @@ chi_status chi__tensor_to_i64(chi_tensor *tensor, const char *where, const char 
 
 chi_status chi_tensor_to_i64(chi_tensor *tensor)
 {
-    if (!tensor || !tensor->bytes)
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "tensor_to_i64: no tensor");
+    CHI_TRY(check_numbers("tensor_to_i64", tensor));
     return chi__tensor_to_i64(tensor, tensor->name[0] ? tensor->name : "tensor", "element");
 }

@@ -13,7 +13,7 @@ enum { CHI__MAX_DIMS = 8 };
 bool chi__tensor_size(chi_type type, const size_t *shape, size_t dims, size_t *count, uint64_t *bytes);
 // Room for t->count elements of t->type at t->bytes; the sentence names `path`.
 chi_status chi__tensor_allocate(chi_tensor *t, const char *path);
-// "F32", "BF16", …; false: no such type.
+// "F32", "BF16", …; false: none that elements here can have.
 bool chi__type_of_name(const char *name, chi_type *out);
 
 // chi_tensor_to_i64 with a sentence of the caller's: "FILE: row 3 is …".
@@ -29,22 +29,7 @@ static inline bool chi__host_is_little(void)
     return *(const unsigned char *)&one == 1;
 }
 
-// Whether the file begins like one of the formats that chi_tensor_read takes; text begins like none.
-chi_status chi__tensor_is_array(const char *path, bool *out);
-
-// What an .npy file's header says, checked against the file: bytes of elements from byte `start` on.
-typedef struct chi__npy_layout {
-    chi_tensor tensor; // without its bytes
-    uint64_t start, bytes;
-    bool swap; // the file's byte order is not ours
-} chi__npy_layout;
-chi_status chi__npy_look(chi__file *file, chi__npy_layout *out);
 // Opens a writer behind the header of `tensor` (its bytes are not read); *bytes of elements are due.
 chi_status chi__npy_begin(const char *path, const chi_tensor *tensor, uint64_t *bytes, chi__writer *out);
-
-// The readers behind chi_tensor_read, chosen by the file's first bytes. They leave *out alone on failure.
-chi_status chi__npy_read(chi__file *file, chi_tensor *out);
-chi_status chi__idx_read(chi__file *file, chi_tensor *out);
-chi_status chi__idx_gz_read(chi__file *file, chi_tensor *out);
 
 #endif
