@@ -114,9 +114,9 @@ def test_bad_input(data, work):
     refused("NaN in images", 1, "element 2 is nan", "train", "baseline", "--images", f"{work}/nan.npy", "--output", f"{work}/bad3")
     npy(f"{work}/x.npy", (4, 12, 12), "|u1", bytes(576))
     npy(f"{work}/y.npy", (3,), "<i8", struct.pack("<3q", 0, 1, 2))
-    refused("label count", 1, "3 labels for 4 images", "train", "supcon", "--images", f"{work}/x.npy", "--labels", f"{work}/y.npy", "--output", f"{work}/bad4")
-    npy(f"{work}/z.npy", (4,), "<i8", struct.pack("<4q", 0, 1, -2, 3))
-    refused("negative label", 1, "label -2 of row 2", "train", "supcon", "--images", f"{work}/x.npy", "--labels", f"{work}/z.npy", "--output", f"{work}/bad5")
+    refused("label count", 1, "3 labels for the 4 images", "train", "supcon", "--images", f"{work}/x.npy", "--labels", f"{work}/y.npy", "--output", f"{work}/bad4")
+    npy(f"{work}/z.npy", (4,), "<f8", struct.pack("<4d", 0, 1, 2.5, 3))
+    refused("a label that is no integer", 1, "2.5", "train", "supcon", "--images", f"{work}/x.npy", "--labels", f"{work}/z.npy", "--output", f"{work}/bad5")
     model = f"{work}/whole/model.safetensors"
     refused("no model", 1, "absent", "eval", "--model", f"{work}/absent", "--data", data)
     refused("not a model", 1, "", "eval", "--model", f"{data}/train-images-idx3-ubyte.gz", "--data", data)

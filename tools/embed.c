@@ -1,65 +1,140 @@
 // SPDX-License-Identifier: Apache-2.0
-// embed.c: `chiaro embed`: images to features.
+// embed.c: `chiaro embed`: images to features. Images through the model: encode.c.
 #include <stdlib.h>
 #include <string.h>
 
-#include "model.h"
+#include "encode.h"
 
-int command_embed(int argc, char **argv)
+typedef struct embedding {
+    tool tool;
+    const char *path, *images_path, *output, *batch_text;
+    bool head;
+    uint64_t batch;
+    image_options image_options;
+    model_file file;
+    tool_images images;
+    chi_device *dev;
+    model model;
+    encode_stage stage;
+    chi_buffer *features;
+    chi_npy_writer *writer;
+    float *host;
+} embedding;
+
+static int read_options(embedding *e, int argc, char **argv)
 {
-    tool t = { 0 };
-    const char *path = NULL, *images = NULL, *output = NULL;
-    bool head = false;
-    const tool_option own[] = {
-        { "model", "FILE", "model.safetensors or a checkpoint", &path, NULL },
-        { "images", "FILE", "images as .npy or idx(.gz)", &images, NULL },
-        { "output", "FILE", "features as .npy, float32 [images][features]", &output, NULL },
-        { "head", NULL, "behind the head, instead of the features before it", NULL, &head },
+    tool_option own[5 + IMAGE_OPTIONS] = {
+        { "model", "FILE", "model.safetensors or a checkpoint", &e->path, NULL },
+        { "images", "FILE|DIR", "an array (.npy, .npz:NAME, idx) or a folder of pictures", &e->images_path, NULL },
+        { "output", "FILE", "features as .npy, float32 [images][features]", &e->output, NULL },
+        { "head", NULL, "behind the head, instead of the features before it", NULL, &e->head },
+        { "batch", "N", "images at once; default 500, fewer where they do not fit", &e->batch_text, NULL },
     };
     const tool_command command = {
         "embed --model FILE --images FILE --output FILE", NULL,
         "chiaro embed --model run/model.safetensors --images X.npy --output features.npy", TOOL_OPENS | TOOL_QUIET, 0,
     };
-    int result = tool_parse(&t, argc, argv, &command, own, sizeof own / sizeof *own, NULL, NULL);
-    if (result != TOOL_DONE || t.help)
+    images_add_options(&e->image_options, own + 5);
+    const int result = tool_parse(&e->tool, argc, argv, &command, own, sizeof own / sizeof *own, NULL, NULL);
+    if (result != TOOL_DONE || e->tool.help)
         return result;
-    if (!path || !images || !output)
+    e->batch = ENCODE_BATCH;
+    if (!e->path || !e->images_path || !e->output)
         return tool_usage("embed needs --model, --images and --output");
-    tool_images set = { 0 };
-    chi_device *dev = NULL;
-    model m = { 0 };
-    chi_buffer *pool = NULL, *features = NULL;
-    chi_tensor out = { .name = "features", .type = CHI_TYPE_F32, .dims = 2 };
-    result = tool_load_files(images, NULL, &set);
+    if (e->batch_text && (!tool_count(e->batch_text, &e->batch) || e->batch == 0 || e->batch > ENCODE_BATCH))
+        return tool_usage("--batch %s is not a number from 1 to %d", e->batch_text, ENCODE_BATCH);
+    return TOOL_DONE;
+}
+
+static int open_images(embedding *e)
+{
+    const image_options *o = &e->image_options;
+    pixel_rules rules;
+    int result = pixels_ask(o->layout, o->range, o->size, o->grey, &rules);
     if (result == TOOL_DONE)
-        result = tool_open(&t, &dev);
+        result = model_file_open(&e->file, e->path);
+    if (result == TOOL_DONE && e->file.facts.ruled)
+        result = pixels_keep(&rules, &e->file.facts.rules, e->path);
+    return result == TOOL_DONE ? images_open(&e->images, e->images_path, o, &rules, e->file.facts.input, e->tool.quiet) : result;
+}
+
+static int open_model(embedding *e)
+{
+    const size_t most = e->images.count < e->batch ? e->images.count : (size_t)e->batch;
+    int result = tool_open(&e->tool, &e->dev);
+    model_needs needs;
     if (result == TOOL_DONE)
-        result = model_open(&m, dev, path, set.count < 500 ? set.count : 500, false);
-    if (result == TOOL_DONE && (set.channels != m.input.channels || set.height != m.input.height || set.width != m.input.width))
-        result = tool_error("%s holds images of %zu × %zu × %zu, the model takes %zu × %zu × %zu", images, set.channels, set.height, set.width, m.input.channels, m.input.height, m.input.width);
-    const size_t bytes = set.count * set.channels * set.height * set.width;
-    chi_status st = CHI_OK;
-    if (result == TOOL_DONE && ((st = chi_buffer_create(dev, bytes, &pool)) != CHI_OK || (st = chi_buffer_upload(pool, 0, set.pixels, bytes)) != CHI_OK))
-        result = tool_fail(st);
+        result = model_describe(e->dev, &e->file.facts, most, 0, &needs);
+    if (result != TOOL_DONE)
+        return result;
+    const size_t width = e->head ? needs.outputs : needs.features;
+    const uint64_t spare = encode_stage_bytes(&e->images, most, needs.features) + 4ull * most * width;
+    result = model_from_file(&e->model, e->dev, &e->file, most, spare, false);
     if (result == TOOL_DONE)
-        result = model_features(&m, pool, set.count, head, &features);
-    if (result == TOOL_DONE) {
-        out.shape[0] = set.count;
-        out.shape[1] = head ? m.outputs : m.features;
-        out.count = out.shape[0] * out.shape[1];
-        out.bytes = malloc(4 * out.count);
-        st = out.bytes ? chi_buffer_download(features, 0, out.bytes, 4 * out.count) : CHI_ERR_MEMORY;
-        if (st == CHI_OK)
-            st = chi_npy_write(output, &out);
-        result = st == CHI_OK ? TOOL_DONE : tool_fail(st);
+        result = encode_stage_open(&e->stage, e->dev, &e->images, e->model.batch, needs.features);
+    if (result != TOOL_DONE)
+        return result;
+    e->host = malloc(4 * e->model.batch * width);
+    const chi_tensor shape = { .type = CHI_TYPE_F32, .dims = 2, .shape = { e->images.count, width }, .count = e->images.count * width };
+    chi_status st = e->host ? chi_buffer_create(e->dev, 4ull * e->model.batch * width, &e->features) : CHI_ERR_MEMORY;
+    if (st == CHI_OK)
+        st = chi_npy_create(e->output, &shape, &e->writer);
+    return st == CHI_OK ? TOOL_DONE : tool_fail(st);
+}
+
+static chi_status append(void *user, size_t first, chi_matrix rows)
+{
+    embedding *e = user;
+    const uint64_t bytes = 4ull * rows.rows * rows.cols;
+    (void)first; // they come in order
+    const chi_status st = chi_buffer_download(rows.buffer, 4ull * rows.offset, e->host, bytes);
+    return st == CHI_OK ? chi_npy_append(e->writer, e->host, bytes) : st;
+}
+
+static int embed(embedding *e)
+{
+    const size_t width = e->head ? e->model.outputs : e->model.features;
+    progress p;
+    progress_start(&p, e->tool.quiet, "images", e->images.count);
+    progress_show(&p, 0, NULL);
+    const int result = encode_walk(&e->stage, &e->model, NULL, e->images.count, e->head, chi_matrix_view(e->features, e->model.batch, width),
+                                     append, e, &p);
+    progress_end(&p);
+    if (result != TOOL_DONE)
+        return result;
+    const chi_status st = chi_npy_commit(&e->writer);
+    if (st == CHI_OK && !e->tool.quiet)
+        printf("%s: %zu × %zu features\n", e->output, e->images.count, width);
+    return st == CHI_OK ? TOOL_DONE : tool_fail(st);
+}
+
+static void release(embedding *e)
+{
+    chi_npy_discard(&e->writer);
+    free(e->host);
+    chi_buffer_destroy(&e->features);
+    encode_stage_close(&e->stage);
+    model_close(&e->model);
+    chi_device_close(&e->dev);
+    images_close(&e->images);
+    model_file_close(&e->file);
+}
+
+int command_embed(int argc, char **argv)
+{
+    embedding *e = calloc(1, sizeof *e);
+    if (!e)
+        return tool_error("no memory");
+    int result = read_options(e, argc, argv);
+    if (result == TOOL_DONE && !e->tool.help) {
+        tool_catch_interrupts();
+        result = open_images(e);
+        if (result == TOOL_DONE)
+            result = open_model(e);
+        if (result == TOOL_DONE)
+            result = embed(e);
+        release(e);
     }
-    if (result == TOOL_DONE && !t.quiet)
-        printf("%s: %zu × %zu features\n", output, out.shape[0], out.shape[1]);
-    free(out.bytes);
-    chi_buffer_destroy(&features);
-    chi_buffer_destroy(&pool);
-    model_close(&m);
-    chi_device_close(&dev);
-    tool_free_images(&set);
+    free(e);
     return result;
 }

@@ -3,87 +3,140 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model.h"
+#include "encode.h"
 
-enum { NEIGHBOURS = 20, EVAL_BATCH = 500 };
+enum { NEIGHBOURS = 20 };
+
+// The rows of a set that take part, and their classes.
+typedef struct side {
+    tool_images *images;
+    int32_t *rows, *labels;
+    size_t count;
+} side;
 
 typedef struct evaluation {
     tool tool;
     const char *path, *data, *images, *labels, *test_images, *test_labels, *holdout_text;
     uint64_t holdout;
-    tool_images train, test;
-    size_t n_train, n_test, pixels, classes;
+    image_options image_options;
+    model_file file;
+    tool_images set, test_set; // the second with --test-images or t10k files alone
+    side train, test;
+    size_t classes;
     chi_device *dev;
-    chi_buffer *train_pool, *test_pool;
     double knn, knn_weighted, linear, untrained_knn, untrained_weighted, untrained_linear, raw_knn, raw_weighted, seconds;
 } evaluation;
 
 static int read_options(evaluation *e, int argc, char **argv)
 {
-    const tool_option own[] = {
+    tool_option own[7 + IMAGE_OPTIONS] = {
         { "model", "FILE", "model.safetensors or a checkpoint", &e->path, NULL },
-        { "data", "DIR", "folder with train-… and t10k-… idx(.gz) files", &e->data, NULL },
-        { "images", "FILE", "training images, with --labels, --test-images, --test-labels", &e->images, NULL },
+        { "data", "DIR", "folder with train-… and t10k-… idx(.gz) files, or of pictures", &e->data, NULL },
+        { "images", "FILE|DIR", "training images, with --labels, --test-images, --test-labels", &e->images, NULL },
         { "labels", "FILE", "their labels", &e->labels, NULL },
-        { "test-images", "FILE", "test images", &e->test_images, NULL },
+        { "test-images", "FILE|DIR", "test images", &e->test_images, NULL },
         { "test-labels", "FILE", "their labels", &e->test_labels, NULL },
-        { "holdout", "N", "test on the last N training images instead (train with the same holdout)", &e->holdout_text, NULL },
+        { "holdout", "N", "test on N training images instead; default: those that the model's training held out", &e->holdout_text, NULL },
     };
     const tool_command command = {
         "eval --model FILE --data DIR [--json]", NULL,
         "chiaro eval --model run/model.safetensors --data /usr/share/datasets/fashion-mnist --json",
         TOOL_OPENS | TOOL_JSON | TOOL_QUIET, 0,
     };
+    images_add_options(&e->image_options, own + 7);
     const int result = tool_parse(&e->tool, argc, argv, &command, own, sizeof own / sizeof *own, NULL, NULL);
     if (result != TOOL_DONE || e->tool.help)
         return result;
     if (!e->path || (!e->data == !e->images))
         return tool_usage("eval needs --model, and either --data or --images");
-    if (e->images && (!e->labels || (!e->holdout_text && (!e->test_images || !e->test_labels))))
-        return tool_usage("--images needs --labels, and --test-images with --test-labels or --holdout");
     if (e->holdout_text && (!tool_count(e->holdout_text, &e->holdout) || e->holdout == 0))
         return tool_usage("--holdout %s is not a number of at least 1", e->holdout_text);
     return TOOL_DONE;
 }
 
-static int load(evaluation *e)
+// ---- images and their rows ---------------------------------------------------------------------------
+static int open_side(evaluation *e, tool_images *set, const char *part, const char *images, const char *labels, const pixel_rules *rules)
 {
-    int result = e->data ? tool_load_folder(e->data, "train", &e->train) : tool_load_files(e->images, e->labels, &e->train);
-    if (result != TOOL_DONE)
-        return result;
-    if (e->holdout >= e->train.count)
-        return tool_error("--holdout %llu leaves none of %zu images", (unsigned long long)e->holdout, e->train.count);
-    e->pixels = e->train.channels * e->train.height * e->train.width;
-    e->n_train = e->train.count - (size_t)e->holdout;
-    if (!e->holdout)
-        result = e->data ? tool_load_folder(e->data, "t10k", &e->test) : tool_load_files(e->test_images, e->test_labels, &e->test);
-    e->n_test = e->holdout ? (size_t)e->holdout : e->test.count;
-    if (result == TOOL_DONE && !e->holdout && e->test.channels * e->test.height * e->test.width != e->pixels)
-        return tool_error("test images have %zu pixels, training images %zu", e->test.channels * e->test.height * e->test.width, e->pixels);
-    e->classes = e->test.classes > e->train.classes ? e->test.classes : e->train.classes;
+    const image_options *o = &e->image_options;
+    const chi_shape wanted = e->file.facts.input;
+    int result = images ? images_open(set, images, o, rules, wanted, e->tool.quiet)
+                        : images_open_data(set, e->data, part, LABELS_NEEDED, o, rules, wanted, e->tool.quiet);
+    if (result == TOOL_DONE && labels)
+        result = images_label(set, labels, o);
+    if (result == TOOL_DONE && !set->labels.count)
+        result = tool_error("%s has no labels to evaluate with", set->path);
     return result;
 }
 
-static const int32_t *test_labels(const evaluation *e) { return e->holdout ? e->train.labels + e->n_train : e->test.labels; }
-
-static int upload(evaluation *e)
+// Those of `rows` (NULL: all) that have a class.
+static int take_rows(side *s, tool_images *set, const int32_t *rows, size_t n)
 {
-    const uint8_t *test = e->holdout ? e->train.pixels + e->n_train * e->pixels : e->test.pixels;
-    chi_status st = chi_buffer_create(e->dev, e->n_train * e->pixels, &e->train_pool);
-    if (st == CHI_OK)
-        st = chi_buffer_create(e->dev, e->n_test * e->pixels, &e->test_pool);
-    if (st == CHI_OK)
-        st = chi_buffer_upload(e->train_pool, 0, e->train.pixels, e->n_train * e->pixels);
-    if (st == CHI_OK)
-        st = chi_buffer_upload(e->test_pool, 0, test, e->n_test * e->pixels);
-    return st == CHI_OK ? TOOL_DONE : tool_fail(st);
+    *s = (side){ set, malloc((n + 1) * sizeof *s->rows), malloc((n + 1) * sizeof *s->labels), 0 };
+    if (!s->rows || !s->labels)
+        return tool_error("no memory for %zu rows", n);
+    for (size_t i = 0; i < n; i++) {
+        const int32_t row = rows ? rows[i] : (int32_t)i;
+        s->rows[s->count] = row;
+        s->labels[s->count] = set->labels.of[row];
+        s->count += set->labels.of[row] >= 0;
+    }
+    return s->count ? TOOL_DONE : tool_error("%s: none of %zu rows has a class", set->path, n);
 }
 
-static int measure(evaluation *e, const chi_buffer *a, const chi_buffer *b, size_t width, double *knn, double *weighted, double *linear)
+static int split_set(evaluation *e)
 {
-    const chi_labelled base = { chi_matrix_view((chi_buffer *)a, e->n_train, width), e->train.labels };
-    const chi_labelled query = { chi_matrix_view((chi_buffer *)b, e->n_test, width), test_labels(e) };
-    const size_t k = e->n_train < NEIGHBOURS ? e->n_train : NEIGHBOURS;
+    const model_facts *f = &e->file.facts;
+    split s = { 0 };
+    int result = TOOL_DONE;
+    if (e->holdout)
+        result = split_draw(&s, e->set.count, &e->set.labels, (size_t)e->holdout, f->recipe.seed);
+    else if (!f->holdout)
+        result = tool_usage("%s held nothing out: --holdout N, or --test-images with --test-labels", e->path);
+    else if (f->data_hash != e->set.hash)
+        result = tool_error("%s holds other images than those that %s was trained on, whose rows were held out; --holdout N, or --test-images",
+                            e->set.path, e->path);
+    else
+        result = split_parse(&s, e->set.count, f->holdout, e->path);
+    if (result == TOOL_DONE)
+        result = take_rows(&e->train, &e->set, s.train, s.trained);
+    if (result == TOOL_DONE)
+        result = take_rows(&e->test, &e->set, s.test, s.tested);
+    split_free(&s);
+    return result;
+}
+
+static int load(evaluation *e)
+{
+    const image_options *o = &e->image_options;
+    pixel_rules rules;
+    int result = pixels_ask(o->layout, o->range, o->size, o->grey, &rules);
+    if (result == TOOL_DONE)
+        result = model_file_open(&e->file, e->path);
+    if (result == TOOL_DONE && e->file.facts.ruled)
+        result = pixels_keep(&rules, &e->file.facts.rules, e->path);
+    if (result == TOOL_DONE)
+        result = open_side(e, &e->set, "train", e->images, e->labels, &rules);
+    if (result != TOOL_DONE)
+        return result;
+    const bool test = !e->holdout && (e->test_images || e->data);
+    if (!test) {
+        e->classes = e->set.labels.classes;
+        return split_set(e);
+    }
+    result = open_side(e, &e->test_set, "t10k", e->test_images, e->test_labels, &rules);
+    if (result != TOOL_DONE)
+        return result;
+    const chi_status st = chi_labels_map(&e->test_set.labels, (const char *const *)e->set.labels.names, e->set.labels.classes, true);
+    e->classes = e->test_set.labels.classes;
+    result = st == CHI_OK ? take_rows(&e->train, &e->set, NULL, e->set.count) : tool_fail(st);
+    return result == TOOL_DONE ? take_rows(&e->test, &e->test_set, NULL, e->test_set.count) : result;
+}
+
+// ---- measuring ---------------------------------------------------------------------------------------
+static int measure(evaluation *e, chi_matrix a, chi_matrix b, double *knn, double *weighted, double *linear)
+{
+    const chi_labelled base = { a, e->train.labels }, query = { b, e->test.labels };
+    const size_t k = e->train.count < NEIGHBOURS ? e->train.count : NEIGHBOURS;
     chi_knn_report near = { 0 };
     chi_probe_report probe = { 0 };
     chi_status st = chi_knn(e->dev, &(chi_knn_args){ .base = base, .query = query, .classes = e->classes, .metric = CHI_METRIC_COSINE, .k = &k, .ks = 1 }, &near);
@@ -98,38 +151,47 @@ static int measure(evaluation *e, const chi_buffer *a, const chi_buffer *b, size
     return TOOL_DONE;
 }
 
-static int measure_model(evaluation *e, bool drawn, double *knn, double *weighted, double *linear)
+// Rows of one side through the model (NULL: their pixels), to a matrix of their own.
+static int encode(evaluation *e, side *s, model *m, chi_buffer **out, chi_matrix *z)
 {
-    model m;
-    chi_buffer *train = NULL, *test = NULL;
-    int result = model_open(&m, e->dev, e->path, EVAL_BATCH, drawn);
-    if (result == TOOL_DONE && m.input.channels * m.input.height * m.input.width != e->pixels)
-        result = tool_error("%s takes %zu × %zu × %zu pixels, the images have %zu", e->path, m.input.channels, m.input.height, m.input.width, e->pixels);
+    const size_t batch = m ? m->batch : ENCODE_BATCH, width = m ? m->features : s->images->pixels;
+    encode_stage stage = { 0 };
+    const chi_status st = chi_buffer_create(e->dev, 4ull * s->count * width, out);
+    int result = st == CHI_OK ? encode_stage_open(&stage, e->dev, s->images, batch, width) : tool_fail(st);
+    *z = chi_matrix_view(*out, s->count, width);
     if (result == TOOL_DONE)
-        result = model_features(&m, e->train_pool, e->n_train, false, &train);
-    if (result == TOOL_DONE)
-        result = model_features(&m, e->test_pool, e->n_test, false, &test);
-    if (result == TOOL_DONE)
-        result = measure(e, train, test, m.features, knn, weighted, linear);
-    chi_buffer_destroy(&train);
-    chi_buffer_destroy(&test);
-    model_close(&m);
+        result = encode_walk(&stage, m, s->rows, s->count, false, *z, NULL, NULL, NULL);
+    encode_stage_close(&stage);
     return result;
 }
 
-static int measure_pixels(evaluation *e)
+static int measure_with(evaluation *e, model *m, double *knn, double *weighted, double *linear)
 {
     chi_buffer *train = NULL, *test = NULL;
-    chi_status st = chi_buffer_create(e->dev, 4ull * e->n_train * e->pixels, &train);
-    if (st == CHI_OK)
-        st = chi_buffer_create(e->dev, 4ull * e->n_test * e->pixels, &test);
-    if (st == CHI_OK)
-        st = chi_images_load(e->dev, e->train_pool, false, 0, e->n_train, e->pixels, chi_matrix_view(train, e->n_train, e->pixels));
-    if (st == CHI_OK)
-        st = chi_images_load(e->dev, e->test_pool, false, 0, e->n_test, e->pixels, chi_matrix_view(test, e->n_test, e->pixels));
-    const int result = st == CHI_OK ? measure(e, train, test, e->pixels, &e->raw_knn, &e->raw_weighted, NULL) : tool_fail(st);
+    chi_matrix a, b;
+    int result = encode(e, &e->train, m, &train, &a);
+    if (result == TOOL_DONE)
+        result = encode(e, &e->test, m, &test, &b);
+    if (result == TOOL_DONE)
+        result = measure(e, a, b, knn, weighted, linear);
     chi_buffer_destroy(&train);
     chi_buffer_destroy(&test);
+    return result;
+}
+
+static int measure_model(evaluation *e, bool drawn, double *knn, double *weighted, double *linear)
+{
+    model m = { 0 };
+    model_needs needs;
+    int result = model_describe(e->dev, &e->file.facts, ENCODE_BATCH, 0, &needs);
+    if (result != TOOL_DONE)
+        return result;
+    const uint64_t rows = 4ull * (e->train.count + e->test.count) * needs.features;
+    const uint64_t spare = rows + encode_stage_bytes(&e->set, ENCODE_BATCH, needs.features);
+    result = model_from_file(&m, e->dev, &e->file, ENCODE_BATCH, spare, drawn);
+    if (result == TOOL_DONE)
+        result = measure_with(e, &m, knn, weighted, linear);
+    model_close(&m);
     return result;
 }
 
@@ -138,7 +200,7 @@ static void print(const evaluation *e)
     if (e->tool.json)
         printf("{\"knn\": %.4f, \"knn_weighted\": %.4f, \"linear\": %.4f, \"untrained_knn\": %.4f, \"untrained_linear\": %.4f, \"raw_knn\": %.4f, "
                "\"n_train\": %zu, \"n_test\": %zu, \"seconds\": %.1f}\n",
-               e->knn, e->knn_weighted, e->linear, e->untrained_knn, e->untrained_linear, e->raw_knn, e->n_train, e->n_test, e->seconds);
+               e->knn, e->knn_weighted, e->linear, e->untrained_knn, e->untrained_linear, e->raw_knn, e->train.count, e->test.count, e->seconds);
     else
         printf("                    kNN (k = 20)   weighted   linear probe\n"
                "trained                  %.4f     %.4f         %.4f\n"
@@ -146,34 +208,45 @@ static void print(const evaluation *e)
                "raw pixels               %.4f     %.4f\n"
                "%zu training images, %zu test images, %.1f s\n",
                e->knn, e->knn_weighted, e->linear, e->untrained_knn, e->untrained_weighted, e->untrained_linear, e->raw_knn, e->raw_weighted,
-               e->n_train, e->n_test, e->seconds);
+               e->train.count, e->test.count, e->seconds);
+}
+
+static void release(evaluation *e)
+{
+    side *const sides[] = { &e->train, &e->test };
+    for (size_t i = 0; i < 2; i++) {
+        free(sides[i]->rows);
+        free(sides[i]->labels);
+    }
+    chi_device_close(&e->dev);
+    images_close(&e->set);
+    images_close(&e->test_set);
+    model_file_close(&e->file);
 }
 
 int command_eval(int argc, char **argv)
 {
-    evaluation e = { 0 };
+    evaluation *e = calloc(1, sizeof *e);
     const double start = tool_seconds();
-    int result = read_options(&e, argc, argv);
-    if (result != TOOL_DONE || e.tool.help)
-        return result;
-    result = load(&e);
-    if (result == TOOL_DONE)
-        result = tool_open(&e.tool, &e.dev);
-    if (result == TOOL_DONE)
-        result = upload(&e);
-    if (result == TOOL_DONE)
-        result = measure_model(&e, false, &e.knn, &e.knn_weighted, &e.linear);
-    if (result == TOOL_DONE)
-        result = measure_model(&e, true, &e.untrained_knn, &e.untrained_weighted, &e.untrained_linear);
-    if (result == TOOL_DONE)
-        result = measure_pixels(&e);
-    e.seconds = tool_seconds() - start;
-    if (result == TOOL_DONE)
-        print(&e);
-    chi_buffer_destroy(&e.train_pool);
-    chi_buffer_destroy(&e.test_pool);
-    chi_device_close(&e.dev);
-    tool_free_images(&e.train);
-    tool_free_images(&e.test);
+    if (!e)
+        return tool_error("no memory");
+    int result = read_options(e, argc, argv);
+    if (result == TOOL_DONE && !e->tool.help) {
+        tool_catch_interrupts();
+        result = load(e);
+        if (result == TOOL_DONE)
+            result = tool_open(&e->tool, &e->dev);
+        if (result == TOOL_DONE)
+            result = measure_model(e, false, &e->knn, &e->knn_weighted, &e->linear);
+        if (result == TOOL_DONE)
+            result = measure_model(e, true, &e->untrained_knn, &e->untrained_weighted, &e->untrained_linear);
+        if (result == TOOL_DONE)
+            result = measure_with(e, NULL, &e->raw_knn, &e->raw_weighted, NULL);
+        e->seconds = tool_seconds() - start;
+        if (result == TOOL_DONE)
+            print(e);
+        release(e);
+    }
+    free(e);
     return result;
 }

@@ -1,101 +1,136 @@
 // SPDX-License-Identifier: Apache-2.0
-// images.c: images and labels from files, for train, embed and eval. Header: images.h.
+// images.c: sets of images from files and folders, and fetching some of them. Arrays: array.c. Header: images.h.
 #include "images.h"
 
-#include <math.h>
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static int take_images(const char *path, tool_images *out)
+void images_add_options(image_options *o, tool_option *to)
 {
-    chi_tensor t = { 0 };
-    const chi_status st = chi_tensor_read(path, &t);
+    const tool_option all[IMAGE_OPTIONS] = {
+        { "layout", "nchw|nhwc", "sides of arrays of four dimensions; default: by the sides", &o->layout, NULL },
+        { "range", "LOW,HIGH", "numbers that become black and white; default: 0,255 for whole numbers, 0,1 for others", &o->range, NULL },
+        { "unlabelled", "VALUE", "the label of images that have no class; default: -1", &o->unlabelled, NULL },
+    };
+    memcpy(to, all, sizeof all);
+}
+
+size_t image_bytes(const tool_images *images) { return images->pixels * (images->floats ? sizeof(float) : 1); }
+
+static bool is_folder(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
+}
+
+// ---- arrays ------------------------------------------------------------------------------------------
+static int open_array(tool_images *im, const image_options *o, chi_shape wanted, bool quiet)
+{
+    pixel_array a;
+    if (o->size || o->grey)
+        return tool_usage("%s is an array: --size and --grey are for pictures", im->path);
+    const int result = pixels_read_array(im->path, &im->rules, wanted, quiet, &a);
+    if (result != TOOL_DONE)
+        return result;
+    im->rules.size = 0;
+    im->rules.grey = false;
+    im->count = a.count;
+    im->shape = a.shape;
+    im->pixels = a.shape.channels * a.shape.height * a.shape.width;
+    im->floats = a.floats;
+    im->values = a.values;
+    const uint64_t sides[] = { a.shape.channels, a.shape.height, a.shape.width, a.floats };
+    im->hash = chi_hash(chi_hash(CHI_HASH_START, sides, sizeof sides), im->values, im->count * image_bytes(im));
+    return TOOL_DONE;
+}
+
+// ---- either ------------------------------------------------------------------------------------------
+static int check_shape(const tool_images *im, chi_shape wanted)
+{
+    const chi_shape s = im->shape;
+    if (!wanted.channels || (s.channels == wanted.channels && s.height == wanted.height && s.width == wanted.width))
+        return TOOL_DONE;
+    return tool_error("%s holds images of %zu × %zu × %zu (channels, rows, columns), the model takes %zu × %zu × %zu", im->path,
+                      s.channels, s.height, s.width, wanted.channels, wanted.height, wanted.width);
+}
+
+int images_open(tool_images *out, const char *path, const image_options *o, const pixel_rules *rules, chi_shape wanted, bool quiet)
+{
+    *out = (tool_images){ .rules = *rules };
+    snprintf(out->path, sizeof out->path, "%s", path);
+    int result = is_folder(path) ? tool_error("%s is a folder; images are in a file", path) : open_array(out, o, wanted, quiet);
+    if (result == TOOL_DONE && out->count > INT32_MAX)
+        result = tool_error("%s holds %zu images, at most 2147483647 are taken", path, out->count);
+    if (result == TOOL_DONE)
+        result = check_shape(out, wanted);
+    if (result != TOOL_DONE)
+        images_close(out);
+    return result;
+}
+
+// The idx file of a part, gzipped or plain, alone or not; false: there is none.
+static bool find_idx(const char *folder, const char *part, const char *what, char *to, size_t room)
+{
+    static const char *const endings[] = { ".gz", "" };
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        snprintf(to, room, "%.4000s/%s-%s-ubyte%s", folder, part, what, endings[i]);
+        if (access(to, F_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+int images_open_data(tool_images *out, const char *folder, const char *part, label_use labels, const image_options *o,
+                     const pixel_rules *rules, chi_shape wanted, bool quiet)
+{
+    char images[4200], other[4200];
+    *out = (tool_images){ 0 };
+    if (!find_idx(folder, part, "images-idx3", images, sizeof images))
+        return tool_error("%s holds no %s-images-idx3-ubyte(.gz); on Debian: apt-get install dataset-fashion-mnist, then --data "
+                          "/usr/share/datasets/fashion-mnist", folder, part);
+    const int result = images_open(out, images, o, rules, wanted, quiet);
+    if (result != TOOL_DONE)
+        return result;
+    if (!find_idx(folder, part, "labels-idx1", other, sizeof other)) {
+        if (labels == LABELS_NEEDED)
+            images_close(out);
+        return labels == LABELS_NEEDED ? tool_error("%s holds no %s-labels-idx1-ubyte(.gz)", folder, part) : TOOL_DONE;
+    }
+    return labels == LABELS_UNUSED ? TOOL_DONE : images_label(out, other, o);
+}
+
+int images_label(tool_images *images, const char *path, const image_options *o)
+{
+    const chi_labels_options options = { .unlabelled = o->unlabelled };
+    chi_labels_free(&images->labels);
+    const chi_status st = chi_labels_read(path, &options, &images->labels);
     if (st != CHI_OK)
         return tool_fail(st);
-    int result = TOOL_DONE;
-    if (t.dims < 3 || t.dims > 4 || t.count == 0)
-        result = tool_error("%s: %zu dimensions and %zu elements; images are [count][rows][columns] or [count][channels][rows][columns]", path, t.dims, t.count);
-    else if (t.type != CHI_TYPE_U8 && (result = chi_tensor_to_f32(&t)) != 0)
-        result = tool_fail((chi_status)result);
-    if (result == TOOL_DONE) {
-        out->count = t.shape[0];
-        out->channels = t.dims == 4 ? t.shape[1] : 1;
-        out->height = t.shape[t.dims - 2];
-        out->width = t.shape[t.dims - 1];
-        out->pixels = malloc(t.count);
-        if (!out->pixels)
-            result = tool_error("no memory for %zu pixels", t.count);
-    }
-    const float *real = t.bytes;
-    for (size_t i = 0; result == TOOL_DONE && i < t.count; i++) {
-        if (t.type == CHI_TYPE_U8) {
-            out->pixels[i] = ((const uint8_t *)t.bytes)[i];
-        } else if (!(real[i] >= 0.0f && real[i] <= 1.0f)) {
-            result = tool_error("%s: element %zu is %g; pixels are bytes, or numbers from 0 to 1", path, i, (double)real[i]);
-        } else {
-            out->pixels[i] = (uint8_t)lrintf(real[i] * 255.0f);
-        }
-    }
-    chi_tensor_free(&t);
-    return result;
+    if (images->labels.count == images->count)
+        return TOOL_DONE;
+    const size_t labels = images->labels.count;
+    chi_labels_free(&images->labels);
+    return tool_error("%s: %zu labels for the %zu images of %s", path, labels, images->count, images->path);
 }
 
-static int take_labels(const char *path, tool_images *out)
+void images_close(tool_images *images)
 {
-    chi_tensor t = { 0 };
-    chi_status st = chi_tensor_read(path, &t);
-    if (st == CHI_OK)
-        st = chi_tensor_to_i32(&t);
-    if (st != CHI_OK) {
-        chi_tensor_free(&t);
-        return tool_fail(st);
-    }
-    int result = TOOL_DONE;
-    if (t.dims != 1 || t.count != out->count)
-        result = tool_error("%s: %zu labels for %zu images", path, t.count, out->count);
-    out->labels = t.bytes;
-    for (size_t i = 0; result == TOOL_DONE && i < t.count; i++) {
-        if (out->labels[i] < 0 || out->labels[i] > 1 << 20)
-            result = tool_error("%s: label %d of row %zu is not in 0 … 1048576", path, out->labels[i], i);
-        else if ((size_t)out->labels[i] >= out->classes)
-            out->classes = (size_t)out->labels[i] + 1;
-    }
-    t.bytes = NULL; // moved
-    if (result != TOOL_DONE) {
-        free(out->labels);
-        out->labels = NULL;
-    }
-    return result;
-}
-
-int tool_load_files(const char *images, const char *labels, tool_images *out)
-{
-    *out = (tool_images){ 0 };
-    int result = take_images(images, out);
-    if (result == TOOL_DONE && labels)
-        result = take_labels(labels, out);
-    if (result != TOOL_DONE)
-        tool_free_images(out);
-    return result;
-}
-
-int tool_load_folder(const char *folder, const char *part, tool_images *out)
-{
-    char images[4200], labels[4200];
-    for (int zipped = 1; zipped >= 0; zipped--) {
-        snprintf(images, sizeof images, "%.4000s/%s-images-idx3-ubyte%s", folder, part, zipped ? ".gz" : "");
-        snprintf(labels, sizeof labels, "%.4000s/%s-labels-idx1-ubyte%s", folder, part, zipped ? ".gz" : "");
-        if (access(images, F_OK) == 0 || !zipped)
-            break;
-    }
-    if (access(images, F_OK) != 0)
-        return tool_error("%s holds no %s-images-idx3-ubyte(.gz); on Debian: apt-get install dataset-fashion-mnist, then --data /usr/share/datasets/fashion-mnist", folder, part);
-    return tool_load_files(images, labels, out);
-}
-
-void tool_free_images(tool_images *images)
-{
-    free(images->pixels);
-    free(images->labels);
+    free(images->values);
+    chi_labels_free(&images->labels);
     *images = (tool_images){ 0 };
+}
+
+// ---- fetching ----------------------------------------------------------------------------------------
+chi_status images_fetch(tool_images *images, const int32_t *which, size_t first, size_t n, void *to)
+{
+    const size_t bytes = image_bytes(images);
+    const uint8_t *from = images->values;
+    if (!which)
+        memcpy(to, from + first * bytes, n * bytes);
+    for (size_t i = 0; which && i < n; i++)
+        memcpy((uint8_t *)to + i * bytes, from + (size_t)which[first + i] * bytes, bytes);
+    return CHI_OK;
 }

@@ -1,19 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
-// images.h: images and labels from files, as train, embed and eval take them.
+// images.h: images and their labels, as train, embed and eval take them: arrays, idx files, folders of pictures.
 #ifndef CHIARO_IMAGES_H
 #define CHIARO_IMAGES_H
 
-#include "tool.h"
+#include "pixels.h"
 
-// Images as bytes [count][pixels] on the host, labels [count] or NULL.
+// What a command line says of images; the commands that take images share these options.
+typedef struct image_options {
+    const char *layout, *range, *size, *unlabelled;
+    bool grey;
+} image_options;
+enum { IMAGE_OPTIONS = 3 };
+void images_add_options(image_options *o, tool_option *to); // to [IMAGE_OPTIONS]
+
+// A set of images, in memory.
 typedef struct tool_images {
-    uint8_t *pixels;
-    int32_t *labels;
-    size_t count, channels, height, width, classes;
+    char path[4200];       // of the images, as sentences name them
+    size_t count, pixels;  // images, and values of one
+    chi_shape shape;
+    bool floats;           // values are float32 from 0 to 1; else bytes
+    pixel_rules rules;     // what was done to the pixels
+    void *values;          // [count][pixels]
+    chi_labels labels;     // count 0: none
+    uint64_t hash;         // of the images, not of their labels
 } tool_images;
-// From idx files in a folder (`part` "train" or "t10k"), or from two files. labels NULL: none are read.
-int tool_load_folder(const char *folder, const char *part, tool_images *out);
-int tool_load_files(const char *images, const char *labels, tool_images *out);
-void tool_free_images(tool_images *images);
+
+// path: a file, or a folder of pictures, whose first-level folders are its labels. rules: what the command line asks for,
+// with a model's own rules already in it (pixels_keep). wanted: the shape that a model takes, {0} for none; other shapes
+// are refused. An exit status.
+int images_open(tool_images *out, const char *path, const image_options *o, const pixel_rules *rules, chi_shape wanted, bool quiet);
+// From a folder with idx files, `part` "train" or "t10k".
+typedef enum label_use { LABELS_UNUSED = 0, LABELS_USED, LABELS_NEEDED } label_use; // USED: where there are any
+int images_open_data(tool_images *out, const char *folder, const char *part, label_use labels, const image_options *o,
+                     const pixel_rules *rules, chi_shape wanted, bool quiet);
+int images_label(tool_images *images, const char *path, const image_options *o); // reads labels, one an image
+void images_close(tool_images *images);
+
+// Images which[first … first + n − 1], or first … first + n − 1 where which is NULL, one behind the other. By one thread at
+// a time, whichever it is.
+chi_status images_fetch(tool_images *images, const int32_t *which, size_t first, size_t n, void *to);
+size_t image_bytes(const tool_images *images); // of one
 
 #endif

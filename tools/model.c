@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAIRS = 8 };
-
 static size_t floats_of(chi_shape s) { return s.channels * s.height * s.width; }
 
 static int make(chi_device *dev, const char *text, const char *what, size_t batch, chi_shape input, uint64_t seed, chi_encoder **out)
@@ -22,13 +20,14 @@ static int make(chi_device *dev, const char *text, const char *what, size_t batc
     return tool_fail(st);
 }
 
-int model_create(model *m, chi_device *dev, const recipe *r, chi_shape input, size_t classes, size_t batch, uint64_t seed)
+int model_create(model *m, chi_device *dev, const model_facts *facts, size_t batch, uint64_t seed)
 {
-    *m = (model){ .dev = dev, .recipe = *r, .input = input, .classes = classes };
-    const int parsed = recipe_resolve(&m->recipe); // its texts point into this copy
+    *m = (model){ .dev = dev, .facts = *facts, .batch = batch };
+    recipe *r = &m->facts.recipe;
+    const int parsed = recipe_resolve(r); // its texts point into this copy
     if (parsed != TOOL_DONE)
         return parsed;
-    int result = make(dev, m->recipe.encoder, "encoder", batch, input, seed, &m->encoder);
+    int result = make(dev, r->encoder, "encoder", batch, facts->input, seed, &m->encoder);
     if (result == TOOL_DONE) {
         const chi_shape features = chi_encoder_output(m->encoder);
         m->features = floats_of(features);
@@ -36,12 +35,37 @@ int model_create(model *m, chi_device *dev, const recipe *r, chi_shape input, si
             result = tool_error("the encoder gives %zu × %zu × %zu; end it with flatten or global_pool", features.channels, features.height, features.width);
     }
     if (result == TOOL_DONE)
-        result = make(dev, m->recipe.head, "head", batch, chi_encoder_output(m->encoder), seed + 1, &m->head);
+        result = make(dev, r->head, "head", batch, chi_encoder_output(m->encoder), seed + 1, &m->head);
     if (result == TOOL_DONE)
         m->outputs = floats_of(chi_encoder_output(m->head));
     else
         model_close(m);
     return result;
+}
+
+static chi_status describe(chi_device *dev, const char *text, size_t batch, chi_shape input, uint64_t spare, chi_encoder_needs *needs)
+{
+    chi_layer *layers = NULL;
+    chi_status st = chi_layers_parse(text, &layers);
+    if (st == CHI_OK)
+        st = chi_encoder_describe(dev, batch, input, layers, spare, needs);
+    chi_layers_free(&layers);
+    return st;
+}
+
+int model_describe(chi_device *dev, const model_facts *facts, size_t batch, uint64_t spare_bytes, model_needs *out)
+{
+    chi_encoder_needs encoder = { 0 }, head = { 0 };
+    const char *encoder_text = recipe_text(&facts->recipe, "encoder");
+    chi_status st = describe(dev, encoder_text, batch, facts->input, spare_bytes, &encoder);
+    if (st == CHI_OK)
+        st = describe(dev, recipe_text(&facts->recipe, "head"), batch, encoder.output, 0, &head);
+    if (st == CHI_OK) // beside the head this time
+        st = describe(dev, encoder_text, batch, facts->input, spare_bytes + head.bytes, &encoder);
+    if (st != CHI_OK)
+        return tool_fail(st);
+    *out = (model_needs){ encoder, head, floats_of(encoder.output), floats_of(head.output), encoder.largest };
+    return TOOL_DONE;
 }
 
 void model_close(model *m)
@@ -110,13 +134,6 @@ int model_pack(const model *m, const chi_optimizer *const *optimizers, chi_tenso
     return result;
 }
 
-static bool pair(chi_tensors *to, const char *key, const char *value)
-{
-    to->keys[to->pairs] = strdup(key);
-    to->values[to->pairs] = strdup(value);
-    return to->keys[to->pairs] && to->values[to->pairs] && ++to->pairs;
-}
-
 static void drop(chi_tensors *t)
 {
     for (size_t i = 0; i < t->count; i++)
@@ -132,19 +149,10 @@ static void drop(chi_tensors *t)
 
 int model_write(const model *m, const chi_optimizer *const *optimizers, const char *path)
 {
-    static char config[RECIPE_KEYS * (RECIPE_TEXT + 32)];
-    char shape[96], step[32], classes[32];
     chi_tensors t = { 0 };
     int result = model_pack(m, optimizers, &t);
-    t.keys = calloc(PAIRS, sizeof *t.keys);
-    t.values = calloc(PAIRS, sizeof *t.values);
-    recipe_print(&m->recipe, config, sizeof config);
-    snprintf(shape, sizeof shape, "%zu %zu %zu", m->input.channels, m->input.height, m->input.width);
-    snprintf(step, sizeof step, "%llu", (unsigned long long)m->step);
-    snprintf(classes, sizeof classes, "%zu", m->classes);
-    if (result == TOOL_DONE && !(t.keys && t.values && pair(&t, "chiaro.format", "1") && pair(&t, "chiaro.config", config) &&
-                                 pair(&t, "chiaro.input", shape) && pair(&t, "chiaro.step", step) && pair(&t, "chiaro.classes", classes)))
-        result = tool_error("no memory for the metadata of %s", path);
+    if (result == TOOL_DONE)
+        result = facts_print(&m->facts, path, &t);
     if (result == TOOL_DONE) {
         const chi_status st = chi_safetensors_write(path, &t);
         result = st == CHI_OK ? TOOL_DONE : tool_fail(st);
@@ -198,89 +206,50 @@ static int unpack_state(chi_optimizer *opt, const char *prefix, const chi_tensor
 int model_unpack(model *m, chi_optimizer *const *optimizers, const chi_tensors *from, const char *path)
 {
     const char *text = chi_tensors_metadata(from, "chiaro.step");
-    if (!text || !tool_count(text, &m->step))
+    if (!text || !tool_count(text, &m->facts.step))
         return tool_error("%s: not a model of chiaro (no chiaro.step in its metadata)", path);
     int result = unpack_network(m->encoder, "encoder.", from, path);
     if (result == TOOL_DONE)
         result = unpack_network(m->head, "head.", from, path);
     if (result == TOOL_DONE && optimizers)
-        result = unpack_state(optimizers[0], "optimizer.encoder.", from, m->step, path);
+        result = unpack_state(optimizers[0], "optimizer.encoder.", from, m->facts.step, path);
     if (result == TOOL_DONE && optimizers)
-        result = unpack_state(optimizers[1], "optimizer.head.", from, m->step, path);
+        result = unpack_state(optimizers[1], "optimizer.head.", from, m->facts.step, path);
     return result;
 }
 
-static int describe(const chi_tensors *from, const char *path, recipe *r, chi_shape *input, size_t *classes)
+// ---- files -------------------------------------------------------------------------------------------
+int model_file_open(model_file *file, const char *path)
 {
-    const char *config = chi_tensors_metadata(from, "chiaro.config"), *shape = chi_tensors_metadata(from, "chiaro.input");
-    const char *count = chi_tensors_metadata(from, "chiaro.classes");
-    uint64_t number = 0;
-    if (!config || !shape || sscanf(shape, "%zu %zu %zu", &input->channels, &input->height, &input->width) != 3 || !tool_count(count, &number))
-        return tool_error("%s: not a model of chiaro (its metadata has no chiaro.config, chiaro.input and chiaro.classes)", path);
-    *classes = (size_t)number;
-    recipe_defaults(r);
-    const int result = recipe_read(r, config, path);
-    return result == TOOL_DONE ? recipe_resolve(r) : result;
+    *file = (model_file){ 0 };
+    snprintf(file->path, sizeof file->path, "%s", path);
+    const chi_status st = chi_safetensors_read(path, &file->tensors);
+    const int result = st == CHI_OK ? facts_read(&file->tensors, path, &file->facts) : tool_fail(st);
+    if (result != TOOL_DONE)
+        model_file_close(file);
+    return result;
 }
 
-int model_open(model *m, chi_device *dev, const char *path, size_t batch, bool drawn)
+void model_file_close(model_file *file)
 {
-    chi_tensors t = { 0 };
-    recipe *r = malloc(sizeof *r);
-    chi_shape input = { 0 };
-    size_t classes = 0;
-    *m = (model){ 0 };
-    const chi_status st = r ? chi_safetensors_read(path, &t) : CHI_ERR_MEMORY;
-    int result = st == CHI_OK ? describe(&t, path, r, &input, &classes) : tool_fail(st);
-    if (result == TOOL_DONE)
-        result = model_create(m, dev, r, input, classes, batch, r->seed);
-    if (result == TOOL_DONE && !drawn) {
-        result = model_unpack(m, NULL, &t, path);
-        if (result != TOOL_DONE)
-            model_close(m);
-    }
-    free(r);
-    chi_tensors_free(&t);
-    return result == TOOL_USAGE ? TOOL_FAILED : result;
+    facts_free(&file->facts);
+    chi_tensors_free(&file->tensors);
 }
 
-// ---- features ----------------------------------------------------------------------------------------
-static chi_status run_features(model *m, const chi_buffer *images, size_t count, bool head, size_t batch, chi_matrix pixels, chi_matrix middle, chi_matrix out)
+int model_from_file(model *m, chi_device *dev, const model_file *file, size_t batch, uint64_t spare_bytes, bool drawn)
 {
-    for (size_t first = 0; first < count; first += batch) {
-        const size_t rows = count - first < batch ? count - first : batch;
-        const chi_matrix x = chi_matrix_rows(pixels, 0, rows), z = chi_matrix_rows(out, first, rows), h = chi_matrix_rows(middle, 0, rows);
-        chi_status st = chi_images_load(m->dev, images, false, first, rows, pixels.cols, x);
-        if (st == CHI_OK)
-            st = chi_encoder_forward(m->encoder, x, head ? h : z);
-        if (st == CHI_OK && head)
-            st = chi_encoder_forward(m->head, h, z);
-        if (st != CHI_OK)
-            return st;
-    }
-    return chi_device_finish(m->dev);
-}
-
-int model_features(model *m, const chi_buffer *images, size_t count, bool head, chi_buffer **out)
-{
-    const size_t pixels = floats_of(m->input), width = head ? m->outputs : m->features, batch = count < 500 ? count : 500;
-    chi_buffer *x = NULL, *middle = NULL;
-    *out = NULL;
-    chi_status st = chi_encoder_set_mode(m->encoder, CHI_ENCODER_EVAL);
-    if (st == CHI_OK)
+    model_needs needs;
+    int result = model_describe(dev, &file->facts, batch, spare_bytes, &needs);
+    if (result == TOOL_DONE) // where not one row fits, create says what one needs
+        result = model_create(m, dev, &file->facts, needs.largest ? needs.largest : 1, file->facts.recipe.seed);
+    if (result == TOOL_DONE && !drawn)
+        result = model_unpack(m, NULL, &file->tensors, file->path);
+    chi_status st = result == TOOL_DONE ? chi_encoder_set_mode(m->encoder, CHI_ENCODER_EVAL) : CHI_OK;
+    if (result == TOOL_DONE && st == CHI_OK)
         st = chi_encoder_set_mode(m->head, CHI_ENCODER_EVAL);
-    if (st == CHI_OK)
-        st = chi_buffer_create(m->dev, 4ull * batch * pixels, &x);
-    if (st == CHI_OK)
-        st = chi_buffer_create(m->dev, 4ull * batch * m->features, &middle);
-    if (st == CHI_OK)
-        st = chi_buffer_create(m->dev, 4ull * count * width, out);
-    if (st == CHI_OK)
-        st = run_features(m, images, count, head, batch, chi_matrix_view(x, batch, pixels), chi_matrix_view(middle, batch, m->features),
-                          chi_matrix_view(*out, count, width));
-    chi_buffer_destroy(&x);
-    chi_buffer_destroy(&middle);
-    if (st != CHI_OK)
-        chi_buffer_destroy(out);
-    return st == CHI_OK ? TOOL_DONE : tool_fail(st);
+    if (result == TOOL_DONE && st != CHI_OK)
+        result = tool_fail(st);
+    if (result != TOOL_DONE)
+        model_close(m);
+    return result;
 }

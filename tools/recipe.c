@@ -61,6 +61,8 @@ static size_t find(const char *key)
     return i;
 }
 
+const char *recipe_text(const recipe *r, const char *key) { return r->text[find(key)]; }
+
 int recipe_set(recipe *r, const char *key, const char *value, const char *where)
 {
     const size_t i = find(key);

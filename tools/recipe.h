@@ -21,6 +21,7 @@ typedef struct recipe {
 
 const char *recipe_key(size_t index);                            // NULL after the last
 const char *recipe_help(size_t index);
+const char *recipe_text(const recipe *r, const char *key);       // as given or by default
 void recipe_defaults(recipe *r);
 int recipe_read(recipe *r, const char *text, const char *name);  // lines into r; exit status
 int recipe_set(recipe *r, const char *key, const char *value, const char *where);

@@ -163,7 +163,7 @@ int run_resume(run *r, model *m, chi_optimizer *const *optimizers, uint64_t *ste
         result = st == CHI_OK ? model_unpack(m, optimizers, &t, path) : tool_fail(st);
         chi_tensors_free(&t);
         if (result == TOOL_DONE)
-            *step = m->step;
+            *step = m->facts.step;
         else if (i + 1 < count)
             fprintf(stderr, "chiaro: going back to the checkpoint before it\n");
     }

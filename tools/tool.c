@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { MOST_TEXT = 1 << 26 };
+
 double tool_seconds(void)
 {
     struct timespec t;
@@ -34,14 +36,19 @@ int tool_fail(chi_status status)
     return status == CHI_ERR_NO_DEVICE ? TOOL_NO_DEVICE : TOOL_FAILED;
 }
 
+static void say(const char *format, va_list list)
+{
+    fputs("chiaro: ", stderr);
+    vfprintf(stderr, format, list);
+    fputc('\n', stderr);
+}
+
 int tool_usage(const char *format, ...)
 {
     va_list list;
     progress_break();
     va_start(list, format);
-    fputs("chiaro: ", stderr);
-    vfprintf(stderr, format, list);
-    fputc('\n', stderr);
+    say(format, list);
     va_end(list);
     return TOOL_USAGE;
 }
@@ -51,11 +58,18 @@ int tool_error(const char *format, ...)
     va_list list;
     progress_break();
     va_start(list, format);
-    fputs("chiaro: ", stderr);
-    vfprintf(stderr, format, list);
-    fputc('\n', stderr);
+    say(format, list);
     va_end(list);
     return TOOL_FAILED;
+}
+
+void tool_say(bool quiet, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    if (!quiet)
+        say(format, list);
+    va_end(list);
 }
 
 // ---- interrupts ------------------------------------------------------------------------------------
@@ -111,22 +125,27 @@ int tool_write_text(const char *path, const char *text)
 
 char *tool_read_text(const char *path)
 {
-    FILE *file = fopen(path, "r");
+    FILE *file = fopen(path, "re");
     char *text = NULL;
-    size_t length = 0;
+    size_t length = 0, room = 0;
     if (!file) {
         tool_error("%s: %s", path, strerror(errno));
         return NULL;
     }
-    text = calloc(1, 1u << 16);
-    if (text)
-        length = fread(text, 1, (1u << 16) - 1, file);
-    const bool whole = text && !ferror(file) && feof(file);
+    do {
+        char *more = realloc(text, (room = room ? 2 * room : 1u << 16) + 1);
+        if (!more)
+            break;
+        text = more;
+        length += fread(text + length, 1, room - length, file);
+    } while (length == room && room < MOST_TEXT);
+    const bool whole = text && length < room && !ferror(file);
     fclose(file);
     if (!whole) {
-        tool_error("%s: not a text of up to 65,535 bytes (%zu read)", path, length);
+        tool_error("%s: not a text of less than %d bytes (%zu read)", path, MOST_TEXT, length);
         free(text);
         return NULL;
     }
+    text[length] = 0;
     return text;
 }

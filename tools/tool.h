@@ -50,6 +50,8 @@ const char *tool_opening(const tool *t);
 int tool_fail(chi_status status);                                                   // prints "chiaro: <sentence>"; the exit status
 int tool_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));      // TOOL_USAGE
 int tool_error(const char *format, ...) __attribute__((format(printf, 1, 2)));      // TOOL_FAILED
+// Says on stderr what was decided or noticed; nothing where quiet.
+void tool_say(bool quiet, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int tool_open(tool *t, chi_device **dev);                                           // exit status
 
 bool tool_number(const char *text, double *out);

@@ -9,15 +9,18 @@
 #include "model.h"
 #include "run.h"
 
-enum { VALUES = 16 }; // losses on the device between two looks at them
+enum { VALUES = 16, POOL_STEP = 16 << 20 }; // losses on the device between two looks at them; bytes uploaded at once
 
 typedef struct trainer {
     tool tool;
     const char *recipe_file, *data, *images, *labels, *output, *overrides[RECIPE_KEYS];
     bool resume;
     recipe recipe;
+    image_options image_options;
     tool_images set;
-    size_t used, batch, per_epoch, pixels; // images trained on, images a step, steps an epoch
+    split split;
+    model_facts facts;
+    size_t used, batch, per_epoch; // images trained on, images a step, steps an epoch
     uint64_t steps, epoch_drawn;
     chi_device *dev;
     model model;
@@ -25,7 +28,7 @@ typedef struct trainer {
     chi_loss *loss;
     chi_optimizer *optimizers[2];
     chi_buffer *pool, *indices, *pair_labels, *views, *features, *outputs, *grad_features, *grad_outputs, *values;
-    int32_t *order, *batch_labels;
+    int32_t *order, *batch_rows, *batch_labels;
     run run;
     double started;
     uint64_t first_step;
@@ -35,7 +38,7 @@ typedef struct trainer {
 // ---- what is asked for -------------------------------------------------------------------------------
 static int read_options(trainer *t, int argc, char **argv)
 {
-    tool_option own[RECIPE_KEYS + 6] = {
+    tool_option own[RECIPE_KEYS + IMAGE_OPTIONS + 6] = {
         { "recipe", "FILE", "a recipe of your own instead of a built-in one", &t->recipe_file, NULL },
         { "data", "DIR", "folder with train-images-idx3-ubyte(.gz) and labels", &t->data, NULL },
         { "images", "FILE", "images as .npy or idx, bytes or numbers from 0 to 1", &t->images, NULL },
@@ -43,7 +46,8 @@ static int read_options(trainer *t, int argc, char **argv)
         { "output", "DIR", "folder of the run: config.txt, metrics.jsonl, checkpoints, model.safetensors", &t->output, NULL },
         { "resume", NULL, "go on from the newest checkpoint in --output, bit for bit", NULL, &t->resume },
     };
-    size_t count = 6;
+    size_t count = 6 + IMAGE_OPTIONS;
+    images_add_options(&t->image_options, own + 6);
     for (size_t i = 0; recipe_key(i); i++)
         if (strcmp(recipe_key(i), "seed") != 0)
             own[count++] = (tool_option){ recipe_key(i), "VALUE", recipe_help(i), &t->overrides[i], NULL };
@@ -77,16 +81,64 @@ static int read_options(trainer *t, int argc, char **argv)
     return result == TOOL_DONE && !t->output ? tool_usage("train needs --output DIR") : result;
 }
 
+static int open_images(trainer *t)
+{
+    const image_options *o = &t->image_options;
+    const bool supervised = t->recipe.loss == CHI_LOSS_SUPCON, quiet = t->tool.quiet;
+    const label_use use = supervised ? LABELS_NEEDED : t->recipe.holdout ? LABELS_USED : LABELS_UNUSED;
+    const chi_shape any = { 0 };
+    pixel_rules rules;
+    int result = pixels_ask(o->layout, o->range, o->size, o->grey, &rules);
+    if (result == TOOL_DONE && t->data)
+        result = images_open_data(&t->set, t->data, "train", use, o, &rules, any, quiet);
+    else if (result == TOOL_DONE)
+        result = images_open(&t->set, t->images, o, &rules, any, quiet);
+    if (result == TOOL_DONE && t->labels)
+        result = images_label(&t->set, t->labels, o);
+    if (result == TOOL_DONE && supervised && !t->set.labels.count)
+        return tool_error("supcon needs labels: --labels FILE, or a folder of pictures with a folder for each class");
+    return result;
+}
+
+// Rows that a supervised loss can use: the others are not drawn.
+static void drop_unlabelled(trainer *t)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < t->split.trained; i++)
+        if (t->set.labels.of[t->split.train[i]] >= 0)
+            t->split.train[kept++] = t->split.train[i];
+    if (kept < t->split.trained)
+        tool_say(t->tool.quiet, "%zu of %zu images have no class and are not drawn", t->split.trained - kept, t->split.trained);
+    t->split.trained = kept;
+}
+
+static int fill_facts(trainer *t)
+{
+    model_facts *f = &t->facts;
+    f->recipe = t->recipe;
+    f->input = t->set.shape;
+    f->ruled = true;
+    f->rules = t->set.rules;
+    f->classes = t->set.labels.classes;
+    f->names = t->set.labels.names; // stay the images'
+    f->data_hash = t->set.hash;
+    f->data_count = t->set.count;
+    f->holdout = t->split.tested ? split_print(&t->split) : NULL;
+    return t->split.tested && !f->holdout ? tool_error("no memory for %zu rows", t->split.tested) : TOOL_DONE;
+}
+
 static int load(trainer *t)
 {
-    const int result = t->data ? tool_load_folder(t->data, "train", &t->set) : tool_load_files(t->images, t->labels, &t->set);
+    int result = open_images(t);
+    if (result == TOOL_DONE)
+        result = split_draw(&t->split, t->set.count, t->set.labels.count ? &t->set.labels : NULL, (size_t)t->recipe.holdout, t->recipe.seed);
+    if (result == TOOL_DONE && t->recipe.loss == CHI_LOSS_SUPCON)
+        drop_unlabelled(t);
+    if (result == TOOL_DONE)
+        result = fill_facts(t);
     if (result != TOOL_DONE)
         return result;
-    if (t->recipe.loss == CHI_LOSS_SUPCON && !t->set.labels)
-        return tool_error("supcon needs labels: --labels FILE");
-    if (t->recipe.holdout >= t->set.count)
-        return tool_error("holdout = %llu leaves none of %zu images", (unsigned long long)t->recipe.holdout, t->set.count);
-    t->used = t->set.count - (size_t)t->recipe.holdout;
+    t->used = t->split.trained;
     t->batch = (size_t)t->recipe.batch;
     if (t->batch > t->used)
         return tool_error("batch = %zu is more than the %zu images there are", t->batch, t->used);
@@ -94,17 +146,33 @@ static int load(trainer *t)
     t->steps = t->recipe.epochs * t->per_epoch;
     if (t->recipe.steps && t->recipe.steps < t->steps)
         t->steps = t->recipe.steps;
-    t->pixels = t->set.channels * t->set.height * t->set.width;
     t->epoch_drawn = UINT64_MAX;
     return TOOL_DONE;
 }
 
 // ---- what is needed on the device ----------------------------------------------------------------------
+// All images to the device, some at a time.
+static chi_status fill_pool(trainer *t)
+{
+    const size_t bytes = image_bytes(&t->set), most = POOL_STEP / bytes, step = most ? most : 1;
+    uint8_t *some = malloc(step * bytes);
+    chi_status st = some ? CHI_OK : CHI_ERR_MEMORY;
+    for (size_t first = 0; first < t->set.count && st == CHI_OK; first += step) {
+        const size_t n = t->set.count - first < step ? t->set.count - first : step;
+        st = images_fetch(&t->set, NULL, first, n, some);
+        if (st == CHI_OK)
+            st = chi_buffer_upload(t->pool, first * bytes, some, n * bytes);
+    }
+    free(some);
+    return st;
+}
+
 static chi_status make_buffers(trainer *t)
 {
     const uint64_t rows = 2 * t->batch;
     const struct { chi_buffer **buffer; uint64_t bytes; } all[] = {
-        { &t->pool, t->set.count * t->pixels }, { &t->indices, 4 * t->batch }, { &t->pair_labels, 4 * rows }, { &t->views, 4 * rows * t->pixels },
+        { &t->pool, t->set.count * image_bytes(&t->set) }, { &t->indices, 4 * t->batch }, { &t->pair_labels, 4 * rows },
+        { &t->views, 4 * rows * t->set.pixels },
         { &t->features, 4 * rows * t->model.features }, { &t->outputs, 4 * rows * t->model.outputs },
         { &t->grad_features, 4 * rows * t->model.features }, { &t->grad_outputs, 4 * rows * t->model.outputs }, { &t->values, 4 * VALUES },
     };
@@ -113,14 +181,14 @@ static chi_status make_buffers(trainer *t)
         if (st != CHI_OK)
             return st;
     }
-    return chi_buffer_upload(t->pool, 0, t->set.pixels, t->set.count * t->pixels);
+    return fill_pool(t);
 }
 
 static chi_status make_parts(trainer *t)
 {
     const recipe *r = &t->recipe;
     chi_status st = chi_augment_create(t->dev, &(chi_augment_options){
-        .channels = t->set.channels, .height = t->set.height, .width = t->set.width, .shift = (size_t)r->shift, .scale_low = (float)r->crop,
+        .channels = t->set.shape.channels, .height = t->set.shape.height, .width = t->set.shape.width, .floats = t->set.floats, .shift = (size_t)r->shift, .scale_low = (float)r->crop,
         .flip = (float)r->flip, .jitter = (float)r->jitter, .contrast = (float)r->contrast, .brightness = (float)r->brightness,
         .erase = (float)r->erase, .erase_low = (size_t)r->erase_low, .erase_high = (size_t)r->erase_high }, r->seed, &t->augment);
     if (st == CHI_OK)
@@ -136,14 +204,14 @@ static int make(trainer *t)
     int result = tool_open(&t->tool, &t->dev);
     if (result != TOOL_DONE)
         return result;
-    const chi_shape shape = { t->set.channels, t->set.height, t->set.width };
-    result = model_create(&t->model, t->dev, &t->recipe, shape, t->set.classes, 2 * t->batch, t->recipe.seed);
+    result = model_create(&t->model, t->dev, &t->facts, 2 * t->batch, t->recipe.seed);
     const chi_status st = result == TOOL_DONE ? make_parts(t) : CHI_OK;
     if (st != CHI_OK)
         return tool_fail(st);
     t->order = malloc(t->used * sizeof *t->order);
+    t->batch_rows = malloc(t->batch * sizeof *t->batch_rows);
     t->batch_labels = malloc(2 * t->batch * sizeof *t->batch_labels);
-    return result == TOOL_DONE && (!t->order || !t->batch_labels) ? tool_error("no memory for %zu indices", t->used) : result;
+    return result == TOOL_DONE && (!t->order || !t->batch_rows || !t->batch_labels) ? tool_error("no memory for %zu indices", t->used) : result;
 }
 
 static void release(trainer *t)
@@ -157,9 +225,12 @@ static void release(trainer *t)
     chi_augment_destroy(&t->augment);
     model_close(&t->model);
     chi_device_close(&t->dev);
-    tool_free_images(&t->set);
+    images_close(&t->set);
+    split_free(&t->split);
+    free(t->facts.holdout);
     run_close(&t->run);
     free(t->order);
+    free(t->batch_rows);
     free(t->batch_labels);
 }
 
@@ -173,17 +244,21 @@ static chi_status upload_batch(trainer *t, uint64_t step)
         st = chi_random_order(t->recipe.seed, epoch, t->used, t->order);
     t->epoch_drawn = epoch;
     const int32_t *here = t->order + step % t->per_epoch * t->batch;
+    for (size_t i = 0; i < t->batch; i++)
+        t->batch_rows[i] = t->split.train[here[i]];
     if (st == CHI_OK)
-        st = chi_buffer_upload(t->indices, 0, here, 4 * t->batch);
-    for (size_t i = 0; t->set.labels && i < 2 * t->batch; i++)
-        t->batch_labels[i] = t->set.labels[here[i % t->batch]];
-    return st == CHI_OK && t->set.labels ? chi_buffer_upload(t->pair_labels, 0, t->batch_labels, 8 * t->batch) : st;
+        st = chi_buffer_upload(t->indices, 0, t->batch_rows, 4 * t->batch);
+    if (st != CHI_OK || t->recipe.loss != CHI_LOSS_SUPCON)
+        return st;
+    for (size_t i = 0; i < 2 * t->batch; i++)
+        t->batch_labels[i] = t->set.labels.of[t->batch_rows[i % t->batch]];
+    return chi_buffer_upload(t->pair_labels, 0, t->batch_labels, 8 * t->batch);
 }
 
 static chi_status train_step(trainer *t, uint64_t step, float rate)
 {
     const size_t rows = 2 * t->batch;
-    const chi_matrix views = chi_matrix_view(t->views, rows, t->pixels), features = chi_matrix_view(t->features, rows, t->model.features);
+    const chi_matrix views = chi_matrix_view(t->views, rows, t->set.pixels), features = chi_matrix_view(t->features, rows, t->model.features);
     const chi_matrix outputs = chi_matrix_view(t->outputs, rows, t->model.outputs);
     const chi_matrix grad_features = chi_matrix_view(t->grad_features, rows, t->model.features);
     const chi_matrix grad_outputs = chi_matrix_view(t->grad_outputs, rows, t->model.outputs);
@@ -229,7 +304,7 @@ static int report(trainer *t, uint64_t first, uint64_t last)
 
 static int checkpoint(trainer *t, uint64_t step)
 {
-    t->model.step = step;
+    t->model.facts.step = step;
     const chi_optimizer *const optimizers[] = { t->optimizers[0], t->optimizers[1] };
     return run_checkpoint(&t->run, &t->model, optimizers, step, (size_t)t->recipe.keep);
 }
@@ -268,7 +343,7 @@ static int finish(trainer *t)
 {
     char path[4200];
     snprintf(path, sizeof path, "%.4000s/model.safetensors", t->output);
-    t->model.step = t->steps;
+    t->model.facts.step = t->steps;
     const int result = model_write(&t->model, NULL, path);
     if (result == TOOL_DONE && !t->tool.quiet)
         fprintf(stderr, "chiaro: %s written; look at it with: chiaro eval --model %s --data DIR\n", path, path);

@@ -50,6 +50,17 @@ void chi_encoder_destroy(chi_encoder **enc);
 
 chi_shape chi_encoder_output(const chi_encoder *enc); // shape of one row of z
 
+// What chi_encoder_create would take, with nothing allocated on the device.
+typedef struct chi_encoder_needs {
+    chi_shape output;    // of one row
+    uint64_t bytes;      // device memory, for this batch
+    size_t largest;      // most rows, up to this batch, that fit what is left of the device's budget; 0: not one
+    size_t parameters;   // trained numbers
+} chi_encoder_needs;
+// spare_bytes: of what is left, to be kept for other buffers.
+chi_status chi_encoder_describe(chi_device *dev, size_t batch, chi_shape input, const chi_layer *layers,
+                                uint64_t spare_bytes, chi_encoder_needs *needs);
+
 // Training (the default) or evaluation: batch norm takes the batch's statistics and updates the
 // running ones, or takes the running ones.
 typedef enum chi_encoder_mode { CHI_ENCODER_TRAIN = 0, CHI_ENCODER_EVAL } chi_encoder_mode;

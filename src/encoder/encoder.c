@@ -21,18 +21,25 @@ chi_status chi__encoder_reduce(chi_encoder *enc, chi__kernel *kernel, size_t ent
     });
 }
 
-chi_status chi_encoder_create(chi_device *dev, size_t batch, chi_shape input, const chi_layer *layers, uint64_t seed, chi_encoder **out)
+static chi_status begin(chi_device *dev, size_t batch, chi_shape input, chi_encoder **out)
 {
-    *out = NULL;
     chi_encoder *enc = chi__alloc(1, sizeof *enc);
     if (!enc)
         return chi__fail(dev, CHI_ERR_MEMORY, "encoder: no memory for %zu bytes", sizeof *enc);
     enc->dev = dev;
     enc->batch = batch;
-    chi_status st = chi__core_tile(dev, CHI__FAMILY_CONV, input.channels, &enc->tile);
+    *out = enc;
+    return chi__core_tile(dev, CHI__FAMILY_CONV, input.channels, &enc->tile);
+}
+
+chi_status chi_encoder_create(chi_device *dev, size_t batch, chi_shape input, const chi_layer *layers, uint64_t seed, chi_encoder **out)
+{
+    chi_encoder *enc = NULL;
+    char items[32];
+    *out = NULL;
+    chi_status st = begin(dev, batch, input, &enc);
     if (st == CHI_OK)
         st = chi__encoder_plan(enc, input, layers);
-    char items[32];
     if (st == CHI_OK)
         st = chi__kernel_get(dev, "encoder/pointwise.cl", "encoder_permute", chi__items_define(enc->tile, items), &enc->permute);
     if (st == CHI_OK)
@@ -43,6 +50,16 @@ chi_status chi_encoder_create(chi_device *dev, size_t batch, chi_shape input, co
         *out = enc;
     else
         chi_encoder_destroy(&enc);
+    return st;
+}
+
+chi_status chi_encoder_describe(chi_device *dev, size_t batch, chi_shape input, const chi_layer *layers, uint64_t spare_bytes, chi_encoder_needs *needs)
+{
+    chi_encoder *enc = NULL;
+    chi_status st = begin(dev, batch, input, &enc);
+    if (st == CHI_OK)
+        st = chi__encoder_needs(enc, input, layers, spare_bytes, needs);
+    chi_encoder_destroy(&enc);
     return st;
 }
 

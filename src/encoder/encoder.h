@@ -61,6 +61,8 @@ extern const chi__op_rules chi__op_conv, chi__op_batch_norm, chi__op_pointwise, 
 
 // plan.c: operations, activations and parameters of a list of layers; nothing on the device yet.
 chi_status chi__encoder_plan(chi_encoder *enc, chi_shape input, const chi_layer *layers);
+// What it would take; nothing is allocated but the lists of the plan.
+chi_status chi__encoder_needs(chi_encoder *enc, chi_shape input, const chi_layer *layers, uint64_t spare_bytes, chi_encoder_needs *out);
 chi_status chi__encoder_allocate(chi_encoder *enc);
 // weights.c: draws every parameter from the seed.
 chi_status chi__encoder_draw(chi_encoder *enc, uint64_t seed);

@@ -279,6 +279,18 @@ static uint64_t largest_row(const chi_encoder *enc)
     return most;
 }
 
+// The largest batch of at most `most` rows that takes no more than `bytes`; 0: not one row fits.
+static size_t largest_batch(const chi_encoder *enc, size_t most, uint64_t bytes)
+{
+    const uint64_t rows = UINT32_MAX / largest_row(enc);
+    size_t low = 0, high = (most < rows ? most : (size_t)rows) + 1;
+    while (high - low > 1) {
+        const size_t middle = low + (high - low) / 2;
+        *(bytes_for(enc, middle) <= bytes ? &low : &high) = middle;
+    }
+    return low;
+}
+
 static chi_status check_budget(chi_encoder *enc)
 {
     const uint64_t left = chi__memory_left(enc->dev), row = largest_row(enc), need = bytes_for(enc, enc->batch);
@@ -287,17 +299,12 @@ static chi_status check_budget(chi_encoder *enc)
                          enc->batch, (unsigned long long)row, (unsigned long long)(UINT32_MAX / row));
     if (need <= left)
         return CHI_OK;
-    size_t low = 0, high = enc->batch;
-    while (high - low > 1) {
-        const size_t middle = low + (high - low) / 2;
-        *(bytes_for(enc, middle) <= left ? &low : &high) = middle;
-    }
     char need_text[24], left_text[24];
     return chi__fail(enc->dev, CHI_ERR_DEVICE_MEMORY, "encoder: a batch of %zu needs %s, %s are left; the largest batch that fits is %zu", enc->batch,
-                     chi__bytes_text(need, need_text), chi__bytes_text(left, left_text), low);
+                     chi__bytes_text(need, need_text), chi__bytes_text(left, left_text), largest_batch(enc, enc->batch, left));
 }
 
-chi_status chi__encoder_plan(chi_encoder *enc, chi_shape input, const chi_layer *layers)
+static chi_status lay_out(chi_encoder *enc, chi_shape input, const chi_layer *layers)
 {
     if (!layers || input.channels == 0 || input.height == 0 || input.width == 0 || enc->batch == 0)
         return chi__fail(enc->dev, CHI_ERR_ARGUMENT, "encoder: a batch of %zu rows of %zu × %zu × %zu; all must be at least 1, and layers given", enc->batch,
@@ -307,7 +314,24 @@ chi_status chi__encoder_plan(chi_encoder *enc, chi_shape input, const chi_layer 
     CHI_TRY(add_activation(enc, input, &enc->input));
     CHI_TRY(add_layers(enc, layers, "", 0, enc->input, &enc->output));
     set_borders(enc);
+    return CHI_OK;
+}
+
+chi_status chi__encoder_plan(chi_encoder *enc, chi_shape input, const chi_layer *layers)
+{
+    CHI_TRY(lay_out(enc, input, layers));
     return check_budget(enc);
+}
+
+chi_status chi__encoder_needs(chi_encoder *enc, chi_shape input, const chi_layer *layers, uint64_t spare_bytes, chi_encoder_needs *out)
+{
+    CHI_TRY(lay_out(enc, input, layers));
+    const uint64_t left = chi__memory_left(enc->dev);
+    *out = (chi_encoder_needs){ .output = enc->acts[enc->output].shape, .bytes = bytes_for(enc, enc->batch) };
+    out->largest = largest_batch(enc, enc->batch, left > spare_bytes ? left - spare_bytes : 0);
+    for (size_t i = 0; i < enc->parameter_count; i++)
+        out->parameters += enc->parameters[i].trained ? enc->parameters[i].count : 0;
+    return CHI_OK;
 }
 
 chi_status chi__encoder_allocate(chi_encoder *enc)
