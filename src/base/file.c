@@ -17,7 +17,9 @@
 
 static chi_status fail_errno(const char *doing, const char *path, int error)
 {
-    return chi__fail(NULL, CHI_ERR_FILE, "%s: cannot %s: %s", path, doing, strerror(error));
+    const chi_status st = chi__fail(NULL, CHI_ERR_FILE, "%s: cannot %s: %s", path, doing, strerror(error));
+    errno = error;
+    return st;
 }
 
 chi_status chi__file_open(const char *path, chi__file *out)
@@ -33,6 +35,7 @@ chi_status chi__file_open(const char *path, chi__file *out)
         return fail_errno("open", path, errno);
     if (fstat(number, &facts) != 0 || !S_ISREG(facts.st_mode)) {
         close(number);
+        errno = 0;
         return chi__fail(NULL, CHI_ERR_FILE, "%s: not a regular file", path);
     }
     file.at = fdopen(number, "rb");
@@ -267,6 +270,38 @@ char *chi__list_folder(const char *folder, const char *end)
         return names.at;
     chi__free(names.at);
     return NULL;
+}
+
+chi_status chi__folder_names(const char *folder, char **out)
+{
+    chi__text names = { 0 };
+    DIR *list = opendir(folder);
+    if (!list)
+        return fail_errno("list", folder, errno);
+    errno = 0;
+    for (struct dirent *entry; (entry = readdir(list)); errno = 0)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            chi__text_add(&names, "%s%c", entry->d_name, '\0');
+    const int error = errno;
+    closedir(list);
+    chi__text_add(&names, "%c", '\0');
+    if (!error && !names.failed) {
+        *out = names.at;
+        return CHI_OK;
+    }
+    chi__free(names.at);
+    return error ? fail_errno("list", folder, error) : chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for its names", folder);
+}
+
+chi__path_facts chi__path_look(const char *path)
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0)
+        return (chi__path_facts){ .kind = errno == ELOOP ? CHI__PATH_LOOP : CHI__PATH_NONE };
+    return (chi__path_facts){ .kind = S_ISREG(facts.st_mode)   ? CHI__PATH_FILE
+                                      : S_ISDIR(facts.st_mode) ? CHI__PATH_FOLDER
+                                                               : CHI__PATH_OTHER,
+                              .device = facts.st_dev, .number = facts.st_ino };
 }
 
 chi_status chi__lock_take(const char *path, double wait_us, chi__lock *out)

@@ -9,7 +9,7 @@
 
 // An open file for reading, with its size checked to be that of a regular file.
 typedef struct chi__file { FILE *at; char path[4096]; uint64_t bytes; } chi__file;
-chi_status chi__file_open(const char *path, chi__file *out);
+chi_status chi__file_open(const char *path, chi__file *out); // on failure errno is why, 0: no regular file
 chi_status chi__file_read(chi__file *file, uint64_t offset, void *to, uint64_t bytes);
 void chi__file_close(chi__file *file);
 
@@ -35,6 +35,14 @@ chi_status chi__remove_file(const char *path);
 // Names of the folder's files that end in `end`, sorted, each ended by a zero, the list by an empty one; freed with
 // chi__free. No folder: an empty list. NULL: no memory.
 char *chi__list_folder(const char *folder, const char *end);
+
+// All names in a folder but "." and "..", as they come, each ended by a zero, the list by an empty one; freed with chi__free.
+chi_status chi__folder_names(const char *folder, char **out);
+
+// What a path leads to, links followed. Nothing is opened.
+typedef enum chi__path_kind { CHI__PATH_OTHER = 0, CHI__PATH_FILE, CHI__PATH_FOLDER, CHI__PATH_LOOP, CHI__PATH_NONE } chi__path_kind;
+typedef struct chi__path_facts { chi__path_kind kind; uint64_t device, number; } chi__path_facts; // the latter name a folder
+chi__path_facts chi__path_look(const char *path);
 
 // Held by one process at a time, and let go when it ends, however it ends. Waits for at most wait_us.
 typedef struct chi__lock { int number; } chi__lock;

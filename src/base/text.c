@@ -183,3 +183,42 @@ const char *chi__bytes_text(unsigned long long bytes, char *to)
     snprintf(to, 24, "%u.%u %s", tenths / 10 % 100000, tenths % 10, units[unit]);
     return to;
 }
+
+// Bytes of the printable character that `text` begins with; 0: a control character, or no valid UTF-8.
+static size_t character(const unsigned char *text)
+{
+    const unsigned char a = text[0];
+    if (a < 0x80)
+        return a >= 0x20 && a != 0x7f;
+    const size_t bytes = a >= 0xf0 ? 4 : a >= 0xe0 ? 3 : 2;
+    if (a < 0xc2 || a > 0xf4)
+        return 0;
+    for (size_t i = 1; i < bytes; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    // C1 controls, longer forms than needed, surrogates, and what lies beyond U+10FFFF.
+    const unsigned char b = text[1];
+    const bool wrong = (a == 0xc2 && b < 0xa0) || (a == 0xe0 && b < 0xa0) || (a == 0xed && b > 0x9f) ||
+                       (a == 0xf0 && b < 0x90) || (a == 0xf4 && b > 0x8f);
+    return wrong ? 0 : bytes;
+}
+
+size_t chi__text_escape(const char *text, char *to, size_t room)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t length = 0, kept = 0;
+    while (*text) {
+        const unsigned char byte = (unsigned char)*text;
+        const char hex[4] = { '\\', 'x', digits[byte >> 4], digits[byte & 15] };
+        const size_t is = character((const unsigned char *)text), adds = !is ? 4 : byte == '\\' ? 2 : is;
+        if (length == kept && length + adds < room) { // whole characters only
+            memcpy(to + length, !is ? hex : byte == '\\' ? "\\\\" : text, adds);
+            kept += adds;
+        }
+        length += adds;
+        text += is ? is : 1;
+    }
+    if (room)
+        to[kept] = '\0';
+    return length;
+}
