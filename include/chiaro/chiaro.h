@@ -13,6 +13,7 @@
 #include "optimizer.h"  // IWYU pragma: export
 #include "data.h"       // IWYU pragma: export
 #include "labels.h"     // IWYU pragma: export
+#include "pictures.h"   // IWYU pragma: export
 #include "metrics.h"    // IWYU pragma: export
 #include "tuner.h"      // IWYU pragma: export
 
