@@ -11,9 +11,14 @@
 void images_add_options(image_options *o, tool_option *to)
 {
     const tool_option all[IMAGE_OPTIONS] = {
-        { "layout", "nchw|nhwc", "sides of arrays of four dimensions; default: by the sides", &o->layout, NULL },
-        { "range", "LOW,HIGH", "numbers that become black and white; default: 0,255 for whole numbers, 0,1 for others", &o->range, NULL },
-        { "unlabelled", "VALUE", "the label of images that have no class; default: -1", &o->unlabelled, NULL },
+        { "layout", "nchw|nhwc", "sides of arrays of four dimensions; default: by the sides", &o->layout, NULL, NULL },
+        { "range", "LOW,HIGH", "numbers that become black and white; default: 0,255 for whole numbers, 0,1 for others", &o->range, NULL, NULL },
+        { "size", "N", "pictures: shorter side scaled to N, then the centre N × N; default: the recipe's or the model's", &o->size, NULL, NULL },
+        { "grey", NULL, "pictures: one channel instead of three", NULL, &o->grey, NULL },
+        { "max-pixels", "N", "pictures: larger ones are refused", &o->max_pixels, NULL, "268435456" },
+        { "skip-broken", NULL, "pictures: leave out broken files, and count them", NULL, &o->skip_broken, NULL },
+        { "picture-memory", "BYTES", "pictures: decode them once if they fit in so much, as 800M; default: a quarter of what is free", &o->picture_memory, NULL, NULL },
+        { "unlabelled", "VALUE", "the label of images that have no class", &o->unlabelled, NULL, "-1" },
     };
     memcpy(to, all, sizeof all);
 }
@@ -30,8 +35,9 @@ static bool is_folder(const char *path)
 static int open_array(tool_images *im, const image_options *o, chi_shape wanted, bool quiet)
 {
     pixel_array a;
-    if (o->size || o->grey)
-        return tool_usage("%s is an array: --size and --grey are for pictures", im->path);
+    if (o->size || o->grey || o->skip_broken || o->max_pixels || o->picture_memory)
+        return tool_usage("%s is an array: --size, --grey, --max-pixels, --skip-broken and --picture-memory are for folders "
+                          "of pictures", im->path);
     const int result = pixels_read_array(im->path, &im->rules, wanted, quiet, &a);
     if (result != TOOL_DONE)
         return result;
@@ -61,7 +67,7 @@ int images_open(tool_images *out, const char *path, const image_options *o, cons
 {
     *out = (tool_images){ .rules = *rules };
     snprintf(out->path, sizeof out->path, "%s", path);
-    int result = is_folder(path) ? tool_error("%s is a folder; images are in a file", path) : open_array(out, o, wanted, quiet);
+    int result = is_folder(path) ? pictures_open(out, o, quiet) : open_array(out, o, wanted, quiet);
     if (result == TOOL_DONE && out->count > INT32_MAX)
         result = tool_error("%s holds %zu images, at most 2147483647 are taken", path, out->count);
     if (result == TOOL_DONE)
@@ -88,9 +94,13 @@ int images_open_data(tool_images *out, const char *folder, const char *part, lab
 {
     char images[4200], other[4200];
     *out = (tool_images){ 0 };
+    if (!find_idx(folder, part, "images-idx3", images, sizeof images) && find_idx(folder, "train", "images-idx3", other, sizeof other))
+        return tool_error("%s holds no %s-images-idx3-ubyte(.gz)", folder, part);
+    if (!is_folder(folder))
+        return tool_error("%s is no folder that can be opened; on Debian: apt-get install dataset-fashion-mnist, then --data "
+                          "/usr/share/datasets/fashion-mnist", folder);
     if (!find_idx(folder, part, "images-idx3", images, sizeof images))
-        return tool_error("%s holds no %s-images-idx3-ubyte(.gz); on Debian: apt-get install dataset-fashion-mnist, then --data "
-                          "/usr/share/datasets/fashion-mnist", folder, part);
+        return images_open(out, folder, o, rules, wanted, quiet);
     const int result = images_open(out, images, o, rules, wanted, quiet);
     if (result != TOOL_DONE)
         return result;
@@ -118,7 +128,10 @@ int images_label(tool_images *images, const char *path, const image_options *o)
 
 void images_close(tool_images *images)
 {
-    free(images->values);
+    if (images->pictures)
+        chi_pictures_close(&images->pictures); // its pixels with it
+    else
+        free(images->values);
     chi_labels_free(&images->labels);
     *images = (tool_images){ 0 };
 }
@@ -128,6 +141,8 @@ chi_status images_fetch(tool_images *images, const int32_t *which, size_t first,
 {
     const size_t bytes = image_bytes(images);
     const uint8_t *from = images->values;
+    if (!from)
+        return pictures_fetch(images, which, first, n, to);
     if (!which)
         memcpy(to, from + first * bytes, n * bytes);
     for (size_t i = 0; which && i < n; i++)

@@ -7,20 +7,21 @@
 
 // What a command line says of images; the commands that take images share these options.
 typedef struct image_options {
-    const char *layout, *range, *size, *unlabelled;
-    bool grey;
+    const char *layout, *range, *size, *max_pixels, *picture_memory, *unlabelled;
+    bool grey, skip_broken;
 } image_options;
-enum { IMAGE_OPTIONS = 3 };
+enum { IMAGE_OPTIONS = 8 };
 void images_add_options(image_options *o, tool_option *to); // to [IMAGE_OPTIONS]
 
-// A set of images, in memory.
+// A set of images.
 typedef struct tool_images {
     char path[4200];       // of the images, as sentences name them
     size_t count, pixels;  // images, and values of one
     chi_shape shape;
     bool floats;           // values are float32 from 0 to 1; else bytes
     pixel_rules rules;     // what was done to the pixels
-    void *values;          // [count][pixels]
+    void *values;           // [count][pixels]; NULL: pictures that are decoded when they are fetched
+    chi_pictures *pictures; // NULL: an array
     chi_labels labels;     // count 0: none
     uint64_t hash;         // of the images, not of their labels
 } tool_images;
@@ -29,12 +30,14 @@ typedef struct tool_images {
 // with a model's own rules already in it (pixels_keep). wanted: the shape that a model takes, {0} for none; other shapes
 // are refused. An exit status.
 int images_open(tool_images *out, const char *path, const image_options *o, const pixel_rules *rules, chi_shape wanted, bool quiet);
-// From a folder with idx files, `part` "train" or "t10k".
+// From a folder with idx files, `part` "train" or "t10k", else a folder of pictures.
 typedef enum label_use { LABELS_UNUSED = 0, LABELS_USED, LABELS_NEEDED } label_use; // USED: where there are any
 int images_open_data(tool_images *out, const char *folder, const char *part, label_use labels, const image_options *o,
                      const pixel_rules *rules, chi_shape wanted, bool quiet);
 int images_label(tool_images *images, const char *path, const image_options *o); // reads labels, one an image
 void images_close(tool_images *images);
+int pictures_open(tool_images *images, const image_options *o, bool quiet); // what images_open does with a folder: pictures.c
+chi_status pictures_fetch(tool_images *images, const int32_t *which, size_t first, size_t n, void *to);
 
 // Images which[first … first + n − 1], or first … first + n − 1 where which is NULL, one behind the other. By one thread at
 // a time, whichever it is.
