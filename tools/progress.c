@@ -78,9 +78,10 @@ void progress_show(progress *p, uint64_t done, const char *format, ...)
         p->began = now;
         p->first = done;
     }
-    if (p->quiet || (!first && !last && now - p->shown < (p->terminal ? 0.2 : 5.0)))
+    if (p->quiet || (last && p->whole) || (!first && !last && now - p->shown < (p->terminal ? 0.2 : 5.0)))
         return;
     p->shown = now;
+    p->whole = last;
     char text[2 * LINE];
     size_t at = describe(p, done, now, text);
     if (format) {

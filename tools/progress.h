@@ -19,6 +19,7 @@ typedef struct progress {
     uint64_t total, first; // first: done when it was first shown
     bool quiet, terminal;
     double began, shown;   // seconds of the clock; 0: not yet
+    bool whole;            // the last line was shown
 } progress;
 
 void progress_start(progress *p, bool quiet, const char *what, uint64_t total); // total 0: not known; 100 of "%": "12 %"
