@@ -84,6 +84,7 @@ static void buffers(void **state)
     chi_buffer *a, *b = NULL;
     (void)state;
     chi_device *dev = open_plain();
+    assert_true(strlen(chi_device_why(dev)) > 3);
     chi_device_memory(dev, &before, NULL);
     assert_int_equal(chi_buffer_create(dev, 100, &a), CHI_OK);
     assert_int_equal(chi_buffer_bytes(a), 100);

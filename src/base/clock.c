@@ -19,6 +19,13 @@ double chi__cpu_us(void)
     return (double)now.tv_sec * 1e6 + (double)now.tv_nsec * 1e-3;
 }
 
+long long chi__date_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (long long)now.tv_sec;
+}
+
 void chi__sleep_us(double us)
 {
     if (us <= 0)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 double chi__now_us(void); // monotonic
+long long chi__date_s(void); // of the calendar, since 1970: may be set back and forth
 double chi__cpu_us(void); // what all threads of this process worked
 void chi__sleep_us(double us);
 

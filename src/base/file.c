@@ -213,6 +213,12 @@ chi_status chi__make_folder(const char *path, unsigned mode)
 
 bool chi__file_exists(const char *path) { return access(path, F_OK) == 0; }
 
+long long chi__file_date_s(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0 ? (long long)facts.st_mtime : 0;
+}
+
 bool chi__folder_is_private(const char *path)
 {
     struct stat facts;

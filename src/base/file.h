@@ -27,6 +27,7 @@ void chi__writer_abort(chi__writer *writer);
 
 chi_status chi__make_folder(const char *path, unsigned mode); // with its parents
 bool chi__file_exists(const char *path);
+long long chi__file_date_s(const char *path); // of its last change, since 1970; 0: there is none
 // Whether the folder is this user's and only they may write in it; the sentence where not.
 bool chi__folder_is_private(const char *path);
 // Removes the folder's files whose names contain `mark`; *removed counts them. No folder: none.

@@ -32,6 +32,7 @@ struct chi_device {
     cl_context context;
     cl_command_queue queue;
     chi_device_info info;
+    char why[200]; // this device and no other
     char fingerprint[1024];
     char *cache; // folder for this user's files, NULL for none
     bool caches_programs;
@@ -84,8 +85,8 @@ typedef struct chi__found {
     cl_platform_id platform;
     cl_device_id id;
 } chi__found;
-// *infos and *found are freed with chi__free.
-chi_status chi__discover(chi_device_info **infos, chi__found **found, size_t *count);
+// *infos and *found are freed with chi__free. The log hears why a platform is left out.
+chi_status chi__discover(const chi_log *log, chi_device_info **infos, chi__found **found, size_t *count);
 
 // ---- source.c, kernel.c
 // Text of kernels/<file>, includes resolved; freed with chi__free.

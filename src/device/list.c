@@ -9,6 +9,7 @@
 #include "about.h"
 #include "choose.h"
 #include "cl.h"
+#include "pocl.h"
 #include "select.h"
 
 // Two threads that discover at once: with some drivers one of them sees nothing.
@@ -22,6 +23,9 @@ typedef struct listing {
     chi_device_info *infos;
     chi__found *found;
     size_t count, room;
+    chi__folder_use folder;    // PoCL's
+    char pocl[CHI__SENTENCE];  // why it has no device, if it has none
+    bool lacks_pocl;
 } listing;
 
 static bool add(listing *list, cl_platform_id platform, cl_device_id id)
@@ -47,9 +51,18 @@ static bool add(listing *list, cl_platform_id platform, cl_device_id id)
 static bool add_platform(listing *list, cl_platform_id platform)
 {
     cl_uint count = 0;
-    // CL_DEVICE_NOT_FOUND is an answer: a platform without devices.
-    if (clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &count) != CL_SUCCESS || count == 0)
+    char name[128] = "";
+    clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name, name, NULL);
+    const bool pocl = chi__is_pocl(name);
+    if (pocl && list->folder != CHI__FOLDER_OWN) { // it may have devices that cannot compile anything
+        list->lacks_pocl = true;
         return true;
+    }
+    // CL_DEVICE_NOT_FOUND is an answer: a platform without devices.
+    if (clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &count) != CL_SUCCESS || count == 0) {
+        list->lacks_pocl = list->lacks_pocl || pocl;
+        return true;
+    }
     cl_device_id *ids = chi__alloc(count, sizeof *ids);
     bool done = ids != NULL;
     if (done && clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, count, ids, NULL) == CL_SUCCESS)
@@ -59,9 +72,22 @@ static bool add_platform(listing *list, cl_platform_id platform)
     return done;
 }
 
+// A driver with too few files aborts while it compiles, and a loader finds no driver: PoCL's linker needs 14 of them.
+static chi_status check_files(void)
+{
+    enum { NEEDED = 24 };
+    unsigned limit, open;
+    if (!chi__files_open(&limit, &open) || open + NEEDED <= limit)
+        return CHI_OK;
+    return chi__fail(NULL, CHI_ERR_NO_DEVICE, "at most %u files may be open at once (ulimit -n) and %u are: OpenCL drivers need %d more; raise the limit, as by ulimit -n 1024",
+                     limit, open, NEEDED);
+}
+
 static chi_status discover(listing *list)
 {
     cl_uint count = 0;
+    CHI_TRY(check_files());
+    list->folder = chi__pocl_folder(list->pocl, sizeof list->pocl);
     const cl_int code = clGetPlatformIDs(0, NULL, &count);
     if (code == -1001 || (code == CL_SUCCESS && count == 0))
         return chi__fail(NULL, CHI_ERR_NO_DEVICE, "%s", no_platform);
@@ -74,6 +100,8 @@ static chi_status discover(listing *list)
     chi__free(platforms);
     if (!done)
         return chi__fail(NULL, CHI_ERR_MEMORY, "no memory for the list of devices");
+    if (list->count == 0 && list->lacks_pocl)
+        return chi__fail(NULL, CHI_ERR_NO_DEVICE, "%s", list->pocl);
     if (list->count == 0)
         return chi__fail(NULL, CHI_ERR_NO_DEVICE,
                          "%u OpenCL platform%s found, but none has a device: install a driver for this machine's "
@@ -102,7 +130,7 @@ static void name_selector(listing *list, size_t index)
         snprintf(info->selector, sizeof info->selector, "#%zu", index);
 }
 
-chi_status chi__discover(chi_device_info **infos, chi__found **found, size_t *count)
+chi_status chi__discover(const chi_log *log, chi_device_info **infos, chi__found **found, size_t *count)
 {
     listing list = { 0 };
     pthread_mutex_lock(&discovery);
@@ -113,6 +141,8 @@ chi_status chi__discover(chi_device_info **infos, chi__found **found, size_t *co
         chi__free(list.found);
         return st;
     }
+    if (list.lacks_pocl)
+        chi__say_to(log, CHI_LOG_WARNING, "%s", list.pocl);
     chi__about_apply(list.infos, list.count);
     for (size_t i = 0; i < list.count; i++)
         name_selector(&list, i);
@@ -129,13 +159,14 @@ chi_status chi_device_list(const chi_device_options *options, chi_device_info **
     size_t number, chosen = 0;
     *list = NULL;
     *count = 0;
-    chi_status st = chi__discover(&infos, &found, &number);
+    chi_status st = chi__discover(options ? &options->log : NULL, &infos, &found, &number);
     if (st != CHI_OK) {
         chi__say_to(options ? &options->log : NULL, CHI_LOG_ERROR, "%s", chi_error_text());
         return st;
     }
     chi__free(found);
-    if (chi__choose(options ? &options->log : NULL, infos, number, NULL, &chosen))
+    const chi__choosing choosing = { .log = options ? &options->log : NULL };
+    if (chi__choose(&choosing, infos, number, NULL, &chosen))
         infos[chosen].is_default = true;
     chi__show_failed_probes(infos, number);
     *list = infos;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../base/clock.h"
 #include "../base/file.h"
 #include "../base/hash.h"
 #include "../base/memory.h"
@@ -36,20 +37,66 @@ static void key_of(const chi_device_info *info, char *to)
     snprintf(to, KEY_ROOM, "%016" PRIx64 " ", chi__hash(CHI__HASH_START, fingerprint, strlen(fingerprint)));
 }
 
-bool chi__note_read(const char *cache_dir, const char *file, const chi_device_info *info, char *to, size_t room)
+// A line is "KEY NOTE @SECONDS", or "KEY NOTE" as the first versions wrote it: as old as its file.
+typedef struct line {
+    const char *note;
+    size_t length;    // of the note
+    long long made_s;
+} line;
+
+// Takes the date off the note's end, where there is one.
+static void take_date(line *l)
+{
+    char number[24];
+    unsigned long long made;
+    size_t digits = 0;
+    while (digits < l->length && digits < sizeof number - 1 && l->note[l->length - 1 - digits] >= '0' && l->note[l->length - 1 - digits] <= '9')
+        digits++;
+    if (digits + 2 > l->length || strncmp(l->note + l->length - digits - 2, " @", 2) != 0)
+        return;
+    snprintf(number, sizeof number, "%.*s", (int)digits, l->note + l->length - digits);
+    l->made_s = chi__parse_u64(number, &made) && made < INT64_MAX ? (long long)made : 0;
+    l->length -= digits + 2;
+}
+
+// The line at *at, which moves behind it; false: there is none.
+static bool next_line(const char **at, size_t key_length, long long file_s, line *out)
+{
+    const size_t length = strcspn(*at, "\n");
+    if (!**at)
+        return false;
+    *out = (line){ *at + (length < key_length ? length : key_length), length < key_length ? 0 : length - key_length, file_s };
+    *at += length + ((*at)[length] == '\n');
+    take_date(out);
+    return true;
+}
+
+// A clock that was set back makes notes of the future, which are as good as old ones.
+static bool is_fresh(const line *l)
+{
+    const long long age = chi__date_s() - l->made_s;
+    return age >= 0 && age <= CHI__NOTE_LIFE_S;
+}
+
+bool chi__note_read(const char *cache_dir, const char *file, const chi_device_info *info, char *to, size_t room, long long *age_s)
 {
     char folder[PATH_ROOM], path[PATH_ROOM], key[KEY_ROOM];
     char *notes = find(cache_dir, file, folder, path) ? load(path) : NULL;
+    bool found = false;
     if (!notes)
         return false;
     key_of(info, key);
-    const char *line = strstr(notes, key);
-    if (line) {
-        line += strlen(key);
-        snprintf(to, room, "%.*s", (int)strcspn(line, "\n"), line);
+    const long long file_s = chi__file_date_s(path);
+    line l;
+    for (const char *at = notes, *start = at; !found && next_line(&at, strlen(key), file_s, &l); start = at) {
+        found = strncmp(start, key, strlen(key)) == 0 && is_fresh(&l);
+        if (found)
+            snprintf(to, room, "%.*s", (int)l.length, l.note);
     }
+    if (found && age_s)
+        *age_s = chi__date_s() - l.made_s;
     chi__free(notes);
-    return line != NULL;
+    return found;
 }
 
 void chi__note_add(const char *cache_dir, const char *file, const chi_device_info *info, const char *note)
@@ -61,7 +108,12 @@ void chi__note_add(const char *cache_dir, const char *file, const chi_device_inf
     if (!notes)
         return;
     key_of(info, key);
-    chi__text_add(&all, "%s%s%s\n", notes, key, note);
+    const long long file_s = chi__file_date_s(path);
+    line l;
+    for (const char *at = notes, *start = at; next_line(&at, strlen(key), file_s, &l); start = at)
+        if (l.length && strncmp(start, key, strlen(key)) != 0 && is_fresh(&l))
+            chi__text_add(&all, "%.*s%.*s @%lld\n", (int)strlen(key), start, (int)l.length, l.note, l.made_s);
+    chi__text_add(&all, "%s%s @%lld\n", key, note, chi__date_s());
     chi__free(notes);
     if (!all.failed && chi__make_folder(folder, 0700) == CHI_OK && chi__writer_open(path, false, &writer) == CHI_OK) {
         chi__writer_put(&writer, all.at, all.length);

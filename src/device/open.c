@@ -26,15 +26,20 @@ static chi_status find(chi_device *dev, const chi_device_options *o)
     chi__found *found;
     size_t count, chosen = 0;
     const char *selector = o->match && o->match[0] ? o->match : chi__env("CHIARO_DEVICE");
-    CHI_TRY(chi__discover(&infos, &found, &count));
-    const chi_status st = chi__select(infos, count, selector ? selector : "auto", chi__choose, &dev->voice.log, &chosen);
+    const char *by = o->match && o->match[0] ? "selector" : selector ? "CHIARO_DEVICE" : "default";
+    CHI_TRY(chi__discover(&dev->voice.log, &infos, &found, &count));
+    const chi__choosing choosing = { &dev->voice.log, dev->why, sizeof dev->why };
+    const chi_status st = chi__select(infos, count, selector ? selector : "auto", chi__choose, &choosing, &chosen);
     if (st == CHI_OK) {
         dev->platform = found[chosen].platform;
         dev->id = found[chosen].id;
         dev->info = infos[chosen];
         dev->info.is_default = count == 1 || !selector || chi__same_text(selector, "auto");
-        chi__say(dev, CHI_LOG_INFO, "device %s: %s (%s), by %s \"%s\" out of %zu", dev->info.selector, dev->info.name,
-                 dev->info.driver, o->match && o->match[0] ? "selector" : selector ? "CHIARO_DEVICE" : "default", selector ? selector : "auto", count);
+        if (!dev->why[0] && (count == 1 || !selector))
+            snprintf(dev->why, sizeof dev->why, count == 1 ? "the only one" : "the only one of %zu that can be used", count);
+        else if (!dev->why[0])
+            snprintf(dev->why, sizeof dev->why, "asked for by %s \"%.100s\"", by, selector);
+        chi__say(dev, CHI_LOG_INFO, "device %s: %s (%s), by %s \"%s\" out of %zu", dev->info.selector, dev->info.name, dev->info.driver, by, selector ? selector : "auto", count);
     }
     chi__free(infos);
     chi__free(found);
@@ -104,7 +109,7 @@ static void choose_core(chi_device *dev, const chi_device_options *o)
     double panel_ns = 0.0, group_ns = 0.0;
     if (o->core != CHI_CORE_AUTO || (o->tile && o->tile[0]) || chi__about_has(&dev->info, CHI__ABOUT_NO_PANEL))
         return;
-    if (chi__note_read(o->cache_dir, notes, &dev->info, note, sizeof note) && (strncmp(note, "panel ", 6) == 0 || strncmp(note, "group ", 6) == 0)) {
+    if (chi__note_read(o->cache_dir, notes, &dev->info, note, sizeof note, NULL) && (strncmp(note, "panel ", 6) == 0 || strncmp(note, "group ", 6) == 0)) {
         dev->core = note[0] == 'p' ? CHI_CORE_PANEL : CHI_CORE_GROUP;
     } else if (chi__core_measure(dev, &panel_ns, &group_ns) == CHI_OK) {
         dev->core = panel_ns <= group_ns || group_ns == 0.0 ? CHI_CORE_PANEL : CHI_CORE_GROUP;
@@ -200,6 +205,7 @@ static chi_status adopt(chi_device *dev, cl_context context, cl_device_id device
     if (dev->info.state == CHI_DEVICE_REFUSED)
         return chi__fail(NULL, CHI_ERR_UNSUPPORTED, "wrap: %s is refused: %s", dev->info.name, dev->info.reason);
     snprintf(dev->info.selector, sizeof dev->info.selector, "name:%.57s", dev->info.name);
+    strcpy(dev->why, "of the queue that was given");
     clRetainContext(context);
     clRetainCommandQueue(queue);
     dev->context = context;
@@ -267,6 +273,7 @@ chi_status chi_device_describe(const chi_device *dev, chi_device_info *out)
     return CHI_OK;
 }
 
+const char *chi_device_why(const chi_device *dev) { return dev->why; }
 chi_core chi_device_core(const chi_device *dev) { return dev->core; }
 const char *chi_device_tile(const chi_device *dev) { return dev->tile; }
 const char *chi_device_error(const chi_device *dev) { return dev->voice.error; }

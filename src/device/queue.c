@@ -99,10 +99,17 @@ static cl_int status_of(cl_event event)
     return code == CL_SUCCESS ? status : code;
 }
 
+// Whether a CPU device is at work, by the time that this process's threads worked since the last look: on a machine that others
+// use, or that is asleep in between, work takes as long as it takes. Other devices work elsewhere.
+static bool still_works(const chi_device *dev, double cpu_us)
+{
+    return strcmp(dev->info.type, "cpu") == 0 && cpu_us > 1e6;
+}
+
 static cl_int poll_event(chi_device *dev, cl_event event)
 {
     const double start = chi__now_us(), patience = 30e6 + 4e6 * dev->planned_s;
-    double pause = 1e3, warn = patience;
+    double pause = 1e3, warn = patience, worked = chi__cpu_us();
     if (dev->waiter_works && clWaitForEvents(1, &event) == CL_SUCCESS)
         return CL_COMPLETE;
     unsigned seen = calls_of(dev->gate);
@@ -116,8 +123,10 @@ static cl_int poll_event(chi_device *dev, cl_event event)
         pause = pause < 100e3 ? pause * 2 : pause;
         if (chi__now_us() - start < warn)
             continue;
-        chi__say(dev, CHI_LOG_WARNING, "%s has not answered for %.0f s; its work should have taken about %.1f s: the driver may hang",
-                 dev->info.name, warn * 1e-6, dev->planned_s);
+        const double now = chi__cpu_us();
+        if (!still_works(dev, now - worked))
+            chi__say(dev, CHI_LOG_WARNING, "%s has not answered for %.0f s; its work should have taken about %.1f s: the driver may hang", dev->info.name, warn * 1e-6, dev->planned_s);
+        worked = now;
         warn *= 2;
     }
     return status;

@@ -81,10 +81,14 @@ static chi_status check_term(const char *term)
         if (strncmp(term, fields[i].prefix, length) == 0 && term[length])
             return CHI_OK;
     }
+    char number[32] = "#"; // a bare number is meant as an index
+    const bool bare = chi__parse_u64(term, &index);
+    if (bare)
+        snprintf(number, sizeof number, "#%llu", index);
     return chi__fail(NULL, CHI_ERR_ARGUMENT,
                      "device selector: \"%.60s\" is no term; the nearest is \"%s\" (auto, gpu, cpu, accelerator, #INDEX, "
                      "name:TEXT, platform:TEXT, vendor:TEXT, pci:ADDRESS, !TERM)",
-                     term, chi__nearest(term, words, sizeof words / sizeof *words));
+                     term, bare ? number : chi__nearest(term, words, sizeof words / sizeof *words));
 }
 
 static bool matches(const chi_device_info *info, const char *term)
@@ -104,17 +108,18 @@ static bool matches(const chi_device_info *info, const char *term)
     return false;
 }
 
-// The next term of a comma list, trimmed; false at its end.
+// The next term of a comma list, trimmed, empty ones passed over; false at its end.
 static bool next_term(const char **at, char *term)
 {
-    if (!*at)
-        return false;
-    const char *comma = strchr(*at, ',');
-    const size_t length = comma ? (size_t)(comma - *at) : strlen(*at);
-    snprintf(term, TERM_ROOM, "%.*s", (int)(length < TERM_ROOM ? length : TERM_ROOM - 1), *at);
-    chi__trim(term);
-    *at = comma ? comma + 1 : NULL;
-    return true;
+    term[0] = '\0';
+    while (*at && !term[0]) {
+        const char *comma = strchr(*at, ',');
+        const size_t length = comma ? (size_t)(comma - *at) : strlen(*at);
+        snprintf(term, TERM_ROOM, "%.*s", (int)(length < TERM_ROOM ? length : TERM_ROOM - 1), *at);
+        chi__trim(term);
+        *at = comma ? comma + 1 : NULL;
+    }
+    return term[0] != '\0';
 }
 
 // Excludes what !TERM says; counts the other terms.
@@ -160,24 +165,25 @@ static outcome try_term(const chi_device_info *list, size_t count, const char *t
     return hits ? FOUND : NONE;
 }
 
-static chi_status run_terms(const chi_device_info *list, size_t count, const char *selector, const bool *excluded,
+// terms: the selector's, or "auto" where it only excludes; given: its own words, for a sentence.
+static chi_status run_terms(const chi_device_info *list, size_t count, const char *terms, const char *given, const bool *excluded,
                             const choice *by, size_t *chosen)
 {
     char term[TERM_ROOM];
-    for (const char *at = selector; next_term(&at, term);) {
+    for (const char *at = terms; next_term(&at, term);) {
         const outcome found = term[0] == '!' ? NONE : try_term(list, count, term, excluded, by, chosen);
         if (found == FOUND)
             return CHI_OK;
         if (found == SEVERAL)
-            return fail_candidates(list, count, selector, "matches several devices, none of them the default");
+            return fail_candidates(list, count, given, "matches several devices, none of them the default");
     }
     // A device that is there but may not be used: its reason says more than "none".
-    for (const char *at = selector; next_term(&at, term);)
+    for (const char *at = terms; next_term(&at, term);)
         for (size_t i = 0; i < count; i++)
             if (term[0] != '!' && !usable(&list[i]) && !excluded[i] && matches(&list[i], term))
-                return chi__fail(NULL, CHI_ERR_NO_DEVICE, "device selector \"%.100s\" names %s, which is not used: %s", selector,
+                return chi__fail(NULL, CHI_ERR_NO_DEVICE, "device selector \"%.100s\" names %s, which is not used: %s", given,
                                  list[i].name, list[i].reason);
-    return fail_candidates(list, count, selector, "matches no device");
+    return fail_candidates(list, count, given, "matches no device");
 }
 
 chi_status chi__select(const chi_device_info *list, size_t count, const char *selector, chi__chooser *choose, const void *user,
@@ -189,7 +195,7 @@ chi_status chi__select(const chi_device_info *list, size_t count, const char *se
         return chi__fail(NULL, CHI_ERR_MEMORY, "no memory to select a device");
     chi_status st = read_exclusions(list, count, selector, excluded, &terms);
     if (st == CHI_OK)
-        st = run_terms(list, count, terms ? selector : "auto", excluded, &(choice){ choose, user }, chosen);
+        st = run_terms(list, count, terms ? selector : "auto", selector, excluded, &(choice){ choose, user }, chosen);
     chi__free(excluded);
     return st;
 }
