@@ -9,6 +9,7 @@ ptxas, from PATH or pip install nvidia-cuda-nvcc; anything else is a name that I
 import argparse
 import concurrent.futures
 import fnmatch
+import functools
 import glob
 import json
 import math
@@ -23,6 +24,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TARGETS = ["gfx906", "gfx1030", "sm_86", "acm-g10"]
 OCLGRIND = "/usr/lib/oclgrind/liboclgrind-rt-icd.so"
 DEFAULT_GROUP = 64  # work-items of a kernel that takes any group
+LIBRARY_OPTIONS = ["-Xclang", "-finclude-default-header", "-Xclang", "-fdeclare-opencl-builtins", "-Xclang", "-mlink-builtin-bitcode", "-Xclang"]
+AMD_TRIPLE, NVIDIA_TRIPLE = "amdgcn--amdhsa", "nvptx64--nvidiacl"
 
 
 class Missing(Exception):
@@ -46,14 +49,37 @@ def find(names, what):
     raise Missing(what)
 
 
-def find_clang():
-    return find(["clang-15", "clang-16", "clang-17", "clang-14", "clang"], "clang is not installed (Debian: clang-15 libclc-15)")
+def clangs():
+    """Every clang on PATH: numbered ones first, the newest at the head."""
+    numbered = {}
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        for path in glob.glob(os.path.join(folder, "clang-[0-9]*")):
+            number = re.fullmatch(r"clang-(\d+)", os.path.basename(path))
+            if number and os.access(path, os.X_OK):
+                numbered.setdefault(int(number.group(1)), path)
+    plain = shutil.which("clang")
+    return [numbered[n] for n in sorted(numbered, reverse=True)] + ([plain] if plain else [])
+
+
+@functools.lru_cache(None)
+def find_clang(triple, library):
+    """The newest clang that reads this library: bitcode is read by the version that wrote it and by later ones."""
+    found = clangs()
+    with tempfile.TemporaryDirectory() as folder:
+        probe = os.path.join(folder, "probe.cl")
+        with open(probe, "w", encoding="utf-8") as file:
+            file.write("kernel void probe(global float *x) { x[0] = fma(x[1], x[2], x[3]); }\n")
+        for clang in found:
+            code, _ = call([clang, "-x", "cl", "-target", triple, "-nogpulib", *LIBRARY_OPTIONS, library, "-S", probe, "-o", os.path.join(folder, "probe.s")])
+            if code == 0:
+                return clang
+    raise Missing(f"none of {', '.join(map(os.path.basename, found))} reads {library}" if found else "clang is not installed (Debian: clang-15 libclc-15, or later ones)")
 
 
 def find_library(name):
     for path in sorted(glob.glob("/usr/lib/clc/" + name) + glob.glob("/usr/share/clc/" + name) + glob.glob("/usr/lib/llvm-*/share/clc/" + name)):
         return path
-    raise Missing(f"libclc's {name} is not installed (Debian: libclc-15)")
+    raise Missing(f"libclc's {name} is not installed (Debian: libclc-15 or later)")
 
 
 def find_ptxas():
@@ -92,13 +118,12 @@ class Program:
 
 
 def clang_lines(clang, program, triple, cpu, library, to):
-    return [clang, "-x", "cl", *program.options, "-target", triple, *cpu, "-nogpulib", "-Xclang", "-finclude-default-header", "-Xclang", "-fdeclare-opencl-builtins",
-            "-Xclang", "-mlink-builtin-bitcode", "-Xclang", library, "-O3", "-S", program.path, "-o", to]
+    return [clang, "-x", "cl", *program.options, "-target", triple, *cpu, "-nogpulib", *LIBRARY_OPTIONS, library, "-O3", "-S", program.path, "-o", to]
 
 
 def compile_amd(target, program, tools, folder):
     to = os.path.join(folder, "a.s")
-    code, text = call(clang_lines(tools["clang"], program, "amdgcn--amdhsa", ["-mcpu=" + target], tools["library"], to))
+    code, text = call(clang_lines(tools["clang"], program, AMD_TRIPLE, ["-mcpu=" + target], tools["library"], to))
     if code:
         raise RuntimeError(text)
     with open(to, encoding="utf-8") as file:
@@ -130,8 +155,8 @@ def nvidia_waves(target, registers, local, items):
 
 def compile_nvidia(target, program, tools, folder):
     ptx = os.path.join(folder, "a.ptx")
-    cpu = target if int(target[3:]) < 86 else "sm_86"  # the newest that clang 15 knows; ptxas takes it further
-    code, text = call(clang_lines(tools["clang"], program, "nvptx64--nvidiacl", ["-Xclang", "-target-cpu", "-Xclang", cpu],
+    cpu = target if int(target[3:]) < 86 else "sm_86"  # what clang 15 knows; ptxas takes it further
+    code, text = call(clang_lines(tools["clang"], program, NVIDIA_TRIPLE, ["-Xclang", "-target-cpu", "-Xclang", cpu],
                                   tools["library"], ptx))
     if code:
         raise RuntimeError(text)
@@ -181,14 +206,12 @@ COMPILERS = {"amd": compile_amd, "nvidia": compile_nvidia, "intel": compile_inte
 
 def tools_for(target):
     kind = family(target)
-    tools = {} if kind == "intel" else {"clang": find_clang()}
-    if kind == "amd":
-        tools["library"] = find_library("amdgcn--amdhsa.bc")
-    elif kind == "nvidia":
-        tools["library"], tools["ptxas"] = find_library("nvptx64--nvidiacl.bc"), find_ptxas()
     if kind == "intel":
-        tools["ocloc"] = find(["ocloc"], "ocloc is not installed (Debian: intel-opencl-icd)")
-    return tools
+        return {"ocloc": find(["ocloc"], "ocloc is not installed (Debian: intel-opencl-icd)")}
+    triple = AMD_TRIPLE if kind == "amd" else NVIDIA_TRIPLE
+    library = find_library(triple + ".bc")
+    tools = {"library": library, "clang": find_clang(triple, library)}
+    return tools if kind == "amd" else {**tools, "ptxas": find_ptxas()}
 
 
 # ---- all programs --------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ typedef CHI_JOIN(float, VEC) floatv;
 #define CHAINS 12       // latency times width of every core we know fits
 #define COPY_VECS 1024  // vectors that a group copies
 #define READS 8         // of local memory, of an item a step, each with a sum of its own
-#define CELLS (WG == 1 ? 256 : 2 * READS * WG) // vectors that a group reads again and again: 16 KiB
+// Vectors that a group reads again and again: 8 KiB, so that eight groups share the 64 KiB of a GPU's unit, two waves a SIMD.
+#define CELLS (WG == 1 ? 256 : READS * WG)
 
 // CHAINS independent chains of vectors a work-item, `steps` long.
 kernel __attribute__((reqd_work_group_size(WG, 1, 1)))
