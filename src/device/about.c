@@ -18,8 +18,9 @@ static const chi__about rows[] = {
     { "rusticl", NULL, NULL, "23", CHI__ABOUT_DEGRADE, "rusticl of Mesa 22 gave wrong results in some builds of correct kernels", "2026-11" },
     // The same, a kernel of explicit vectors in each SIMD lane: statistics of one panel tile took 40 s, others over 150.
     { "rusticl", "llvmpipe", NULL, "23", CHI__ABOUT_NO_PANEL, "llvmpipe of Mesa 22 compiles a kernel of the panel core for minutes", "2026-11" },
-    // The same: fma(0, −y, +0) came out as −0 in a chain from zero, in store_group.cl and topk_group.cl, cosine of a zero row.
-    { "rusticl", NULL, NULL, "23", CHI__ABOUT_ZERO_SIGNS, "rusticl of Mesa 22 takes x + 0 for x", "2026-11" },
+    // Mesa 22.3.6 and 25.0.7: fma(0, −y, +0) came out as −0 in a chain from zero, in store_group.cl and topk_group.cl, cosine of
+    // a zero row.
+    { "rusticl", NULL, NULL, NULL, CHI__ABOUT_ZERO_SIGNS, "rusticl takes x + 0 for x", "2026-12" },
     { "Portable Computing Language", NULL, NULL, "1.5", CHI__ABOUT_REFUSE, "PoCL before 1.5 miscompiles kernels", "2026-11" },
     { "Portable Computing Language", NULL, NULL, NULL, CHI__ABOUT_OWN_CACHE, "PoCL keeps compiled programs itself", "2026-11" },
     { "Portable Computing Language", NULL, NULL, NULL, CHI__ABOUT_WHOLE_PARTS, "parts of PoCL's device run on all of its threads", "2026-11" },
