@@ -8,6 +8,7 @@ Problems are tiny (--rows) and few tiles are tried (--budget). Needs CHIARO_PROG
 import glob
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,6 +74,22 @@ def misbehaving(work):
     rejected = {r["tile"] for r in again.get("rejected", [])}
     check(code == 0 and set(bad) <= rejected and all(r["known"] >= 4 for r in again["rows"]), f"a second search begins where the first ended ({seconds:.0f} s)", json.dumps(again) + errors)
     return folder
+
+
+def unbuildable(work):
+    """A kernel that the driver does not build ends no search of the others; one where nothing builds is a failure."""
+    kernels = shutil.copytree(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "kernels"), f"{work}/kernels")
+    for path in glob.glob(f"{kernels}/tiles/*gradient*"):
+        with open(path, "a", encoding="ascii") as file:
+            file.write("#error no driver builds this\n")
+    broken = env(f"{work}/unbuildable", CHIARO_KERNEL_DIR=kernels)
+    few = ["tune", "--core", "panel", "--rows", "64", "--budget", "6", "--json"]
+    code, out, errors = run(*few, "--kernel", "loss,core", env=broken)
+    rows = {r["kernel"]: r["best"] for r in json.loads(out)["rows"]} if out else {}
+    check(code == 0 and rows.get("core") and rows.get("loss", 0) is None, "products are tuned where the loss does not build", out + errors)
+    check(out and json.loads(out)["rejected"][0]["kernel"] == "loss" and "loss was left out" in json.loads(out)["note"], "and that is said", out)
+    code, out, errors = run(*few, "--kernel", "loss", env=broken)
+    check(code == 1 and not out and "for loss cannot be measured" in errors, "nothing to tune is a failure", out + errors)
 
 
 def used(folder, work):
@@ -208,6 +225,7 @@ def main():
         usage(work)
         folders(work)
         folder = misbehaving(work)
+        unbuildable(work)
         used(folder, work)
         shared(folder, work)
         stopped(work)

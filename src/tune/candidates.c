@@ -156,6 +156,20 @@ static bool fits_twice(const chi__search *s)
     return 4.0 * 4.0 * (double)s->race->n * (double)s->race->n * CHI__MOST_CONTESTANTS < 0.25 * (double)s->info.memory_bytes;
 }
 
+// Nothing to compare with: the other kernels go on, and only where none of them can be measured is that the search's failure.
+// Not recorded: another driver, or another day, may build it.
+static chi_status give_up(chi__search *s, chi_status st)
+{
+    const char *kernel = chi__family_name(s->race->family);
+    char why[200];
+    snprintf(why, sizeof why, "%s", chi_error_text());
+    s->lost = st;
+    snprintf(s->lost_why, sizeof s->lost_why, "the default tile %s for %s cannot be measured: %s", s->base.name, kernel, why);
+    snprintf(s->report->note, sizeof s->report->note, "%s was left out: its default tile %s cannot be measured", kernel, s->base.name);
+    s->race->count = 0;
+    return reject(s, &s->base, why, true);
+}
+
 chi_status chi__race_start(chi__search *s)
 {
     chi__trial t;
@@ -167,11 +181,8 @@ chi_status chi__race_start(chi__search *s)
         const chi_status st = run_default(s, &t);
         if (!chi__search_goes_on(s))
             return CHI_OK;
-        if (st != CHI_OK) {
-            char why[512];
-            snprintf(why, sizeof why, "%s", chi_error_text());
-            return chi__fail(NULL, st, "the default tile %s for %s cannot be measured: %s", s->base.name, chi__family_name(race->family), why);
-        }
+        if (st != CHI_OK)
+            return give_up(s, st);
         const bool grow = least(t.tiles[0].us[0], ROUNDS) < SHORT_US && race->n < MOST_ROWS && fits_twice(s);
         const bool shrink = least(t.tiles[0].us[1], ROUNDS) > LONG_US && race->n > LEAST_ROWS && !grown;
         if (!open || (!grow && !shrink))

@@ -213,8 +213,9 @@ static chi_status run_race(chi__search *s)
     size_t fresh = 1;
     if (chi__search_goes_on(s))
         CHI_TRY(chi__race_start(s));
-    if (s->report->stopped)
+    if (s->report->stopped || s->race->count == 0)
         return CHI_OK;
+    s->measured++;
     chi__race_clblast(s);
     CHI_TRY(try_all(s, seeds, count));
     if (quick)
@@ -350,10 +351,10 @@ static chi_status run_all(chi__search *s, const bool *wanted, chi__race *races)
             st = run_race(s);
         close_race(s);
         CHI_TRY(st);
-        if (order[i] == CHI__FAMILY_CORE && !s->options.dry_run)
+        if (order[i] == CHI__FAMILY_CORE && races[order[i]].count > 0)
             s->core_race = &races[order[i]];
     }
-    return CHI_OK;
+    return s->lost == CHI_OK || s->measured ? CHI_OK : chi__fail(NULL, s->lost, "%s", s->lost_why);
 }
 
 static chi_status search(chi__search *s, const bool *wanted, chi__race *races)

@@ -41,6 +41,9 @@ typedef struct chi__search {
     double start, end;
     chi_tune_report *report;
     chi__race *race, *core_race; // the present one, and the products' for those that come after
+    size_t measured;             // races whose default could be
+    chi_status lost;             // of the last whose default could not, and why
+    char lost_why[600];
 } chi__search;
 
 // Progress; false: the search is to stop, and report->stopped says so. goes_on: the same with nothing to say.
@@ -48,8 +51,8 @@ bool chi__search_goes_on(chi__search *s);
 bool chi__search_say(chi__search *s, const char *tile, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 // ---- candidates.c
-// Times and checks the default, and settles the rows of the problems. Everything depends on it: its failure is one of
-// the search.
+// Times and checks the default, and settles the rows of the problems. A default that fails leaves the race without
+// candidates.
 chi_status chi__race_start(chi__search *s);
 // The same of CLBlast's product, where products are raced under fast numerics; its failure is a note.
 void chi__race_clblast(chi__search *s);
