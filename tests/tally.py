@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the test programs of build folders and adds up what they say. Usage: tally.py BUILD [SANITIZED_BUILD]
+"""Runs the test programs of build folders and adds up what they say. Usage: tally.py BUILD [SANITIZED_BUILD], or
+tally.py --estimate: about how many seconds that will take, from the times of the last run where there was one.
 
 A leg is one set of programs in one environment: all of them on the default device, or on each that CHIARO_TEST_DEVICES
 names (selectors, separated by semicolons); a list on Intel's runtime and one on Mesa's rusticl; a short list under Oclgrind
@@ -8,6 +9,7 @@ with its race, bounds and API checks, and once more with its check for uninitial
 and as AVX2 code; all but the slow ones with sanitizers. A program's passes and failures are read from cmocka's lines, or
 from a closing "N passed, N failed, N skipped"; one that dies, or says nothing, counts as a failure. Lines
 "hash …" of one program must be the same in every leg that runs it at the same size: one more check a leg.
+Each line ends with about how long the rest will take.
 """
 import concurrent.futures
 import ctypes
@@ -17,6 +19,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
@@ -59,6 +62,51 @@ def count(text, status):
 hashes = {}
 
 
+class Clock:
+    """What jobs took the last time (build/test-times.json), and so about how long the rest will take."""
+
+    PATH = os.path.join("build", "test-times.json")
+    FIRST_S = 2000  # processor seconds of all tests where nothing is known
+    USUAL_S = 10    # of one
+
+    def __init__(self):
+        self.known, self.rest, self.seen, self.taken, self.lock = {}, [], 0.0, 0.0, threading.Lock()
+        try:
+            with open(self.PATH, encoding="utf-8") as file:
+                self.known = {str(k): float(v) for k, v in json.load(file).items()}
+        except (OSError, ValueError, AttributeError):
+            pass
+        self.times = {}
+
+    def estimate(self):
+        """Seconds of everything, before it is known which jobs there are."""
+        return sum(self.known.values()) if self.known else self.FIRST_S / (os.cpu_count() or 1)
+
+    def plan(self, key, share):
+        """A job to come; share: of its time that it holds the others up."""
+        self.rest.append((key, self.known.get(key, self.USUAL_S * share)))
+
+    def over(self, key, share, seconds):
+        """A job is done; words for what is left."""
+        with self.lock:
+            planned = [(k, s) for k, s in self.rest if k == key]
+            self.rest = [(k, s) for k, s in self.rest if k != key]
+            self.seen += sum(s for _, s in planned)
+            self.taken += seconds * share
+            self.times[key] = round(seconds * share, 2)
+            factor = self.taken / self.seen if self.seen > 20 else 1
+            left = factor * sum(s for _, s in self.rest)
+            return f"{left / 60:.0f} min left" if left >= 90 else f"{left:.0f} s left"
+
+    def save(self):
+        with open(self.PATH + ".part", "w", encoding="utf-8") as file:
+            json.dump({**self.known, **self.times}, file)
+        os.replace(self.PATH + ".part", self.PATH)
+
+
+clock = Clock()
+
+
 def same_hashes(name, extra, text):
     """Whether a program's hashes are those it had in the first leg of this size; None: it prints none."""
     found = re.findall(r"^hash (\w+)$", text, re.M)
@@ -67,7 +115,7 @@ def same_hashes(name, extra, text):
     return hashes.setdefault((name, extra.get("CHIARO_SMALL")), found) == found
 
 
-def run(test, leg, extra, limit=900):
+def run(test, leg, extra, limit=900, share=1.0):
     environment = {**os.environ, **test.get("env", {}), **extra}
     start = time.monotonic()
     try:
@@ -87,7 +135,8 @@ def run(test, leg, extra, limit=900):
         result = (result[0] + same, result[1] + (not same), result[2])
         text += "" if same else "\nother hashes than in the first leg\n"
     passed, failed, skipped = result
-    print(f"{leg:9} {test['name']:20} {passed:5} passed {failed:3} failed {skipped:3} skipped  {time.monotonic() - start:6.1f} s", flush=True)
+    print(f"{leg:9} {test['name']:20} {passed:5} passed {failed:3} failed {skipped:3} skipped  {time.monotonic() - start:6.1f} s  "
+          f"{clock.over(leg + ' ' + test['name'], share, time.monotonic() - start)}", flush=True)
     if failed:
         print("\n".join(text.splitlines()[-60:]), flush=True)
     return result
@@ -106,61 +155,85 @@ def devices():
     return [s.strip() for s in os.environ.get("CHIARO_TEST_DEVICES", "").split(";") if s.strip()] or [""]
 
 
-def main():
-    total = [0, 0, 0]
-
-    def add(result):
-        for i, n in enumerate(result):
-            total[i] += n
-
-    # Programs that only compile and compare run a core each; those that watch the clock have the machine to themselves.
-    together = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
-
-    def add_all(jobs):
-        for job in [together.submit(run, *job) for job in jobs]:
-            add(job.result())
-
-    tests = programs(sys.argv[1])
-    later = []
+# ---- the legs ------------------------------------------------------------------------------------------
+def first_legs(tests):
+    """Every program on each device: those that watch the clock have the machine to themselves."""
+    alone, together = [], []
     for test in tests:
         for selector in devices():
             job = (test, selector or "default", {"CHIARO_DEVICE": selector} if selector else {})
-            later.append(job) if test["name"].startswith("check_") else add(run(*job))
-    add_all(later)
-    jobs = [(test, *leg) for test in tests if test["name"] in OCLGRIND_TESTS
-            for leg in (("small", {"CHIARO_SMALL": "1"}), ("1 thread", {**ONE_THREAD, "CHIARO_SMALL": "1"}))]
-    add_all(jobs + [(test, "1 thread", ONE_THREAD) for test in tests if test["name"] == "check_pairs"])
-    intel = {"OCL_ICD_VENDORS": os.environ.get("INTEL_ICD", ""), "LD_LIBRARY_PATH": os.environ.get("INTEL_LIBRARIES", "")}
-    if intel["OCL_ICD_VENDORS"]:
-        add_all([(test, "intel", intel) for test in tests if test["name"] in INTEL_TESTS])
-        add_all([(test, "avx2", {**intel, **AVX2, "CHIARO_SMALL": "1"}) for test in tests if test["name"] in OCLGRIND_TESTS])
-    else:
-        add((0, 0, len(INTEL_TESTS)))
-        print("intel     the runtime could not be had: skipped")
-    if not os.path.exists(OCLGRIND):
-        add((0, 0, len(OCLGRIND_TESTS)))
-        print("oclgrind  is not installed: skipped")
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            add_all([(test, leg, {**extra, "OCL_ICD_VENDORS": OCLGRIND, "OCLGRIND_CHECK_API": "1", "OCLGRIND_MAX_ERRORS": "20",
-                                  "OCLGRIND_LOG": os.path.join(folder, f"{leg}-{test['name']}"),
-                                  "CHIARO_SMALL": "losses" if (leg, test["name"]) == ("uninit", "check_bits") else "1"})
-                     for test in tests if test["name"] in OCLGRIND_TESTS for leg, extra in OCLGRIND_LEGS.items()
-                     if (leg, test["name"]) != ("uninit", "check_math")])  # Oclgrind lacks an intrinsic that its clang writes for it; other programs use the same functions
-    # What this driver is known to get wrong is a row of src/device/about.c: tests ask the device, and skip with its reason.
+            (together if test["name"].startswith("check_") else alone).append(job)
+    small = [(test, *leg) for test in tests if test["name"] in OCLGRIND_TESTS
+             for leg in (("small", {"CHIARO_SMALL": "1"}), ("1 thread", {**ONE_THREAD, "CHIARO_SMALL": "1"}))]
+    return [(False, alone), (True, together), (True, small + [(test, "1 thread", ONE_THREAD) for test in tests if test["name"] == "check_pairs"])]
+
+
+def intel_legs(tests):
+    intel = {"OCL_ICD_VENDORS": os.environ["INTEL_ICD"], "LD_LIBRARY_PATH": os.environ.get("INTEL_LIBRARIES", "")}
+    return [(True, [(test, "intel", intel) for test in tests if test["name"] in INTEL_TESTS]),
+            (True, [(test, "avx2", {**intel, **AVX2, "CHIARO_SMALL": "1"}) for test in tests if test["name"] in OCLGRIND_TESTS])]
+
+
+def oclgrind_legs(tests, folder):
+    return [(True, [(test, leg, {**extra, "OCL_ICD_VENDORS": OCLGRIND, "OCLGRIND_CHECK_API": "1", "OCLGRIND_MAX_ERRORS": "20",
+                                 "OCLGRIND_LOG": os.path.join(folder, f"{leg}-{test['name']}"),
+                                 "CHIARO_SMALL": "losses" if (leg, test["name"]) == ("uninit", "check_bits") else "1"})
+                    for test in tests if test["name"] in OCLGRIND_TESTS for leg, extra in OCLGRIND_LEGS.items()
+                    # Oclgrind lacks an intrinsic that its clang writes for it; other programs use the same functions
+                    if (leg, test["name"]) != ("uninit", "check_math")])]
+
+
+def rusticl_legs(tests):
+    """What this driver is known to get wrong is a row of src/device/about.c: tests ask the device, and skip with its reason."""
     rusticl = {"OCL_ICD_VENDORS": RUSTICL, "RUSTICL_ENABLE": "llvmpipe", "CHIARO_SMALL": "1"}
-    if has_library(RUSTICL):
-        add_all([(test, "rusticl", rusticl, 300) for test in tests if test["name"] in RUSTICL_TESTS])  # drivers hang
-    else:
-        add((0, 0, len(RUSTICL_TESTS)))
-        print("rusticl   is not installed: skipped")
+    return [(True, [(test, "rusticl", rusticl, 300) for test in tests if test["name"] in RUSTICL_TESTS])]  # drivers hang
+
+
+def sanitized_legs(tests):
     # Other drivers may load libraries in ways that the sanitizer's runtime ends the process for (Intel's GPU driver does).
     only_pocl = {"OCL_ICD_VENDORS": POCL} if os.path.exists(POCL) and not os.environ.get("CHIARO_TEST_DEVICES") else {}
-    for build in sys.argv[2:3]:
-        for test in programs(build):
-            if not test["name"].startswith(UNSANITIZED):
-                add(run(test, "sanitized", {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1",
-                                            "LSAN_OPTIONS": f"suppressions={os.path.abspath('tests/lsan.txt')}:print_suppressions=0", **only_pocl}))
+    sanitizers = {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1",
+                  "LSAN_OPTIONS": f"suppressions={os.path.abspath('tests/lsan.txt')}:print_suppressions=0", **only_pocl}
+    return [(False, [(test, "sanitized", sanitizers) for test in tests if not test["name"].startswith(UNSANITIZED)])]
+
+
+def all_legs(builds, folder):
+    """Lists of jobs with whether they may run together, and a sentence and a number of skips for each leg that is left out."""
+    tests, left_out = programs(builds[0]), []
+    legs = first_legs(tests)
+    for there, more, count, why in (
+            (os.environ.get("INTEL_ICD"), lambda: intel_legs(tests), len(INTEL_TESTS), "intel     the runtime could not be had: skipped"),
+            (os.path.exists(OCLGRIND), lambda: oclgrind_legs(tests, folder), len(OCLGRIND_TESTS), "oclgrind  is not installed: skipped"),
+            (has_library(RUSTICL), lambda: rusticl_legs(tests), len(RUSTICL_TESTS), "rusticl   is not installed: skipped")):
+        if there:
+            legs += more()
+        else:
+            left_out.append((count, why))
+    for build in builds[1:2]:
+        legs += sanitized_legs(programs(build))
+    return legs, left_out
+
+
+def main():
+    if sys.argv[1:] == ["--estimate"]:
+        return print(round(clock.estimate())) or 0
+    total = [0, 0, 0]
+    workers = os.cpu_count() or 1
+    # Programs that only compile and compare run a core each.
+    with concurrent.futures.ThreadPoolExecutor(workers) as together, tempfile.TemporaryDirectory() as folder:
+        legs, left_out = all_legs(sys.argv[1:], folder)
+        for parallel, jobs in legs:
+            for test, leg, *_ in jobs:
+                clock.plan(leg + " " + test["name"], 1 / workers if parallel else 1)
+        for parallel, jobs in legs:
+            share = 1 / workers if parallel else 1
+            done = [together.submit(run, *job, share=share) for job in jobs] if parallel else (run(*job) for job in jobs)
+            for job in done:
+                total = [a + b for a, b in zip(total, job.result() if parallel else job)]
+    for count_skipped, why in left_out:
+        total[2] += count_skipped
+        print(why)
+    clock.save()
     print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
     return 1 if total[1] or not total[0] else 0
 
