@@ -31,6 +31,8 @@ typedef struct chi_tensor {
     uint64_t size;  // … and the bytes of all elements
 } chi_tensor;
 void chi_tensor_free(chi_tensor *tensor);
+const char *chi_tensor_type(const chi_tensor *tensor); // chi_type_name, or the file's word
+uint64_t chi_tensor_bytes(const chi_tensor *tensor);   // of all elements
 // In place to float32 (u8 stays 0 … 255), or to integers, exactly: from any integers, booleans, and floats that are whole
 // numbers; refused with the element where one does not fit (labels: labels.h).
 chi_status chi_tensor_to_f32(chi_tensor *tensor);
@@ -70,12 +72,22 @@ typedef struct chi_tensors {
     size_t count;
     char **keys, **values; // metadata, `pairs` of each
     size_t pairs;
+    bool changed; // by another program, see below
 } chi_tensors;
 // Every array of an .npz, types of elements that are not ours among them; names without ".npy", no metadata.
 chi_status chi_npz_read(const char *path, chi_tensors *out);
+// Types of elements that are not ours are kept as CHI_TYPE_OTHER, their sizes checked where the format defines one.
 chi_status chi_safetensors_read(const char *path, chi_tensors *out);
+// Reading tells a file that another program changed from a damaged one. As long as the header is what chi_safetensors_write
+// printed, to the byte, a tensor or header that one false byte explains is damaged (CHI_ERR_FORMAT), so every flipped bit is;
+// one that more bytes differ in, or a header written anew around other tensors, names, shapes or metadata, is changed
+// (CHI_ERR_CHANGED), unless `changed` asks for it all the same: then .changed is set. Written anew with the same content,
+// in any order, with up to two more pairs of metadata, it is neither; without any checksum it is another writer's file.
+typedef struct chi_safetensors_options { bool changed; } chi_safetensors_options;
+chi_status chi_safetensors_read_with(const char *path, const chi_safetensors_options *options, chi_tensors *out);
 // Temp file in the same folder, fsync, rename, fsync of the folder. Adds to the metadata "checksum.<tensor>", FNV-1a 64
-// over its bytes, and "checksum.__metadata__" over the rest of the header; checksums among the pairs given are dropped.
+// over its bytes, "checksum.__metadata__" over the rest of what the header says, and "checksum.__header__" over its text, these
+// digits as zeros; checksums among the pairs given are dropped.
 chi_status chi_safetensors_write(const char *path, const chi_tensors *tensors);
 const chi_tensor *chi_tensors_find(const chi_tensors *tensors, const char *name); // NULL: none
 const char *chi_tensors_metadata(const chi_tensors *tensors, const char *key);    // NULL: none

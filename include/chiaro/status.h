@@ -40,7 +40,8 @@ extern "C" {
     X(CHI_ERR_DATA, -11, "device data broke a promise (label range, unit rows)") \
     X(CHI_ERR_TIMEOUT, -12, "a deadline passed")                                 \
     X(CHI_ERR_UNSUPPORTED, -13, "not supported by this device or build")         \
-    X(CHI_ERR_INTERNAL, -14, "a fault in chiaro itself")
+    X(CHI_ERR_INTERNAL, -14, "a fault in chiaro itself")                         \
+    X(CHI_ERR_CHANGED, -15, "a file of chiaro's was changed by another program")
 
 typedef enum chi_status {
 #define CHI_STATUS_ENUM(name, value, text) name = value,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// safetensors.c: reading safetensors files. Header: include/chiaro/data.h. Writing, and what the
-// checksums cover: src/data/safetensors_write.c.
+// safetensors.c: reading safetensors files. Header: include/chiaro/data.h. Writing: safetensors_write.c. Whether a file is
+// whole, changed or damaged: changed.c.
 //
 // Layout: 8 bytes of header length (little endian), a JSON object, the tensors' bytes. Every number of
 // the header is checked against the file before anything of its size is allocated.
@@ -13,7 +13,7 @@
 #include "../base/memory.h"
 #include "container.h"
 
-static chi_status read_header(chi__file *file, char **json, uint64_t *length)
+static chi_status read_header(chi__file *file, char **json, size_t *length)
 {
     unsigned char raw[8];
     if (file->bytes < sizeof raw)
@@ -36,7 +36,7 @@ static chi_status read_header(chi__file *file, char **json, uint64_t *length)
         return st;
     }
     *json = text;
-    *length = n;
+    *length = (size_t)n;
     return CHI_OK;
 }
 
@@ -56,7 +56,7 @@ static chi_status read_metadata(const chi__file *file, json_t *object, chi_tenso
 {
     const char *key;
     json_t *value;
-    if (!object)
+    if (!object || json_is_null(object))
         return CHI_OK;
     if (!json_is_object(object))
         return chi__fail(NULL, CHI_ERR_FORMAT, "%s: __metadata__ is no object", file->path);
@@ -100,11 +100,33 @@ static chi_status read_shape(const chi__file *file, const char *name, const json
     return CHI_OK;
 }
 
+// Types of the format's that we do not compute with, and the bits of an element.
+static const struct { const char *name; uint64_t bits; } others[] = {
+    { "F4", 4 }, { "F6_E2M3", 6 }, { "F6_E3M2", 6 }, { "F8_E5M2", 8 }, { "F8_E4M3", 8 }, { "F8_E8M0", 8 },
+    { "F8_E4M3FNUZ", 8 }, { "F8_E5M2FNUZ", 8 }, { "C64", 64 },
+};
+
+// Type and size of a tensor that has `bytes` in the file; false where its shape says another size.
+static bool take_type(const char *word, chi_tensor *t, uint64_t bytes)
+{
+    uint64_t due, bits;
+    if (chi__type_of_name(word, &t->type))
+        return chi__tensor_size(t->type, t->shape, t->dims, &t->count, &due) && due == bytes;
+    t->type = CHI_TYPE_OTHER;
+    strcpy(t->word, word);
+    t->size = bytes;
+    if (!chi__tensor_size(CHI_TYPE_U8, t->shape, t->dims, &t->count, &due))
+        return false;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (strcmp(word, others[i].name) == 0)
+            return chi__mul(t->count, others[i].bits, &bits) && bits % 8 == 0 && bits / 8 == bytes;
+    return true; // a type that the format does not name
+}
+
 // One entry of the header into t and its extent; nothing is allocated.
 static chi_status read_entry(const chi__file *file, const char *name, const json_t *entry, chi_tensor *t,
                              chi__extent *at)
 {
-    uint64_t bytes;
     if (name[0] == 0 || strlen(name) >= sizeof t->name)
         return chi__fail(NULL, CHI_ERR_FORMAT, "%s: a tensor's name has %zu bytes (1 to %zu are allowed)",
                          file->path, strlen(name), sizeof t->name - 1);
@@ -114,13 +136,13 @@ static chi_status read_entry(const chi__file *file, const char *name, const json
     if (json_object_size(entry) != 3 || !type || json_array_size(offsets) != 2)
         return chi__fail(NULL, CHI_ERR_FORMAT, "%s: tensor %s: not exactly dtype, shape and two data_offsets",
                          file->path, name);
-    if (!chi__type_of_name(type, &t->type))
+    if (type[0] == 0 || strlen(type) >= sizeof t->word)
         return chi__fail(NULL, CHI_ERR_FORMAT, "%s: tensor %s: unknown dtype %.32s", file->path, name, type);
     CHI_TRY(read_shape(file, name, json_object_get(entry, "shape"), t));
     if (!size_of(json_array_get(offsets, 0), &at->begin) || !size_of(json_array_get(offsets, 1), &at->end) ||
         at->end < at->begin)
         return chi__fail(NULL, CHI_ERR_FORMAT, "%s: tensor %s: data_offsets are no range", file->path, name);
-    if (!chi__tensor_size(t->type, t->shape, t->dims, &t->count, &bytes) || bytes != at->end - at->begin)
+    if (!take_type(type, t, at->end - at->begin))
         return chi__fail(NULL, CHI_ERR_FORMAT, "%s: tensor %s: %s and its shape do not fit data_offsets %" PRIu64
                          " to %" PRIu64, file->path, name, type, at->begin, at->end);
     return CHI_OK;
@@ -153,31 +175,7 @@ static chi_status check_extents(const chi__file *file, chi__extent *extents, con
     return CHI_OK;
 }
 
-static chi_status read_payload(chi__file *file, const json_t *metadata, const chi__extent *extents, uint64_t start,
-                               chi_tensors *tensors)
-{
-    for (size_t i = 0; i < tensors->count; i++) {
-        chi_tensor *t = &tensors->items[extents[i].item];
-        CHI_TRY(chi__tensor_allocate(t, file->path));
-        CHI_TRY(chi__file_read(file, start + extents[i].begin, t->bytes, extents[i].end - extents[i].begin));
-        CHI_TRY(chi__checksum_verify(file->path, metadata, t));
-        if (!chi__host_is_little())
-            chi__swap_bytes(t->bytes, t->count, chi_type_bytes(t->type));
-    }
-    return CHI_OK;
-}
-
-// A file's header: what it holds and where, checked against the file; no tensor's bytes yet.
-typedef struct header {
-    char *text;
-    uint64_t length;
-    json_t *root, *metadata; // borrowed from root, or NULL
-    chi_tensors tensors;
-    chi__extent *extents; // by place in the file
-    uint64_t start;       // of the tensors' bytes
-} header;
-
-static void free_header(header *h)
+static void free_header(chi__header *h)
 {
     chi_tensors_free(&h->tensors);
     json_decref(h->root);
@@ -185,7 +183,24 @@ static void free_header(header *h)
     chi__free(h->extents);
 }
 
-static chi_status read_entries(chi__file *file, header *h)
+static chi_status read_payload(chi__file *file, chi__header *h)
+{
+    for (size_t i = 0; i < h->tensors.count; i++) {
+        chi_tensor *t = &h->tensors.items[h->extents[i].item];
+        CHI_TRY(chi__tensor_allocate(t, file->path));
+        CHI_TRY(chi__file_read(file, h->start + h->extents[i].begin, t->bytes, h->extents[i].end - h->extents[i].begin));
+    }
+    return CHI_OK;
+}
+
+static void to_host_order(chi_tensors *tensors)
+{
+    for (size_t i = 0; i < tensors->count && !chi__host_is_little(); i++)
+        if (tensors->items[i].type != CHI_TYPE_OTHER)
+            chi__swap_bytes(tensors->items[i].bytes, tensors->items[i].count, chi_type_bytes(tensors->items[i].type));
+}
+
+static chi_status read_entries(chi__file *file, chi__header *h)
 {
     const char *name;
     json_t *entry;
@@ -207,22 +222,23 @@ static chi_status read_entries(chi__file *file, header *h)
     return check_extents(file, h->extents, to, file->bytes - h->start);
 }
 
-static chi_status look(chi__file *file, header *h)
+static chi_status look(chi__file *file, chi__header *h, chi__origin *origin)
 {
     CHI_TRY(read_header(file, &h->text, &h->length));
     CHI_TRY(parse_header(file, h->text, h->length, &h->root));
     h->start = 8 + h->length;
     CHI_TRY(read_entries(file, h));
-    return chi__checksum_verify_header(file->path, h->metadata, &h->tensors);
+    return chi__judge_header(file->path, h, origin);
 }
 
 chi_status chi__safetensors_look(chi__file *file, const char *name, chi__stream *stream, chi__layout *layout)
 {
-    header h = { 0 };
+    chi__header h = { 0 };
     const char **names = NULL;
     size_t at = 0;
+    chi__origin origin;
     chi_status st;
-    CHI_TRY_DONE(look(file, &h));
+    CHI_TRY_DONE(look(file, &h, &origin));
     names = chi__alloc(h.tensors.count, sizeof *names);
     if (!names) {
         st = chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu names", file->path, h.tensors.count);
@@ -235,7 +251,8 @@ chi_status chi__safetensors_look(chi__file *file, const char *name, chi__stream 
     layout->bytes = stream->bytes = stream->packed = h.extents[at].end - h.extents[at].begin;
     layout->swap = !chi__host_is_little();
     stream->begin = h.start + h.extents[at].begin;
-    if (chi__checksum_kept(h.metadata, layout->tensor.name, &stream->sum_due))
+    // As data a changed file is what it says; only what we wrote must be as we wrote it.
+    if (origin == CHI__AS_WRITTEN && chi__checksum_kept(h.metadata, layout->tensor.name, &stream->sum_due))
         stream->sum = CHI__SUM_FNV;
     layout->tensor.name[0] = 0; // known by its path
 done:
@@ -244,16 +261,23 @@ done:
     return st;
 }
 
-chi_status chi_safetensors_read(const char *path, chi_tensors *out)
+chi_status chi_safetensors_read_with(const char *path, const chi_safetensors_options *options, chi_tensors *out)
 {
     chi__file file = { 0 };
-    header h = { 0 };
+    chi__header h = { 0 };
+    chi__origin origin;
     chi_status st;
     if (!path || !out)
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "safetensors_read: no path or no place for the result");
     CHI_TRY(chi__file_open(path, &file));
-    CHI_TRY_DONE(look(&file, &h));
-    CHI_TRY_DONE(read_payload(&file, h.metadata, h.extents, h.start, &h.tensors));
+    CHI_TRY_DONE(look(&file, &h, &origin));
+    CHI_TRY_DONE(read_payload(&file, &h));
+    CHI_TRY_DONE(chi__judge_tensors(path, &h, origin, &h.tensors.changed));
+    if (h.tensors.changed && !(options && options->changed)) {
+        st = chi__fail_changed(path, &h, origin);
+        goto done;
+    }
+    to_host_order(&h.tensors);
     *out = h.tensors;
     h.tensors = (chi_tensors){ 0 };
 done:
@@ -261,6 +285,8 @@ done:
     chi__file_close(&file);
     return st;
 }
+
+chi_status chi_safetensors_read(const char *path, chi_tensors *out) { return chi_safetensors_read_with(path, NULL, out); }
 
 const chi_tensor *chi_tensors_find(const chi_tensors *tensors, const char *name)
 {

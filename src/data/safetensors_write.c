@@ -73,7 +73,7 @@ static bool put(json_t *object, const char *key, json_t *value)
 
 static bool put_checksum(json_t *metadata, const char *name, uint64_t hash)
 {
-    char key[sizeof CHI__CHECKSUM + sizeof((chi_tensor *)0)->name], text[CHI__CHECKSUM_TEXT];
+    char key[sizeof CHI__CHECKSUM + sizeof((chi_tensor *)0)->name], text[CHI__CHECKSUM_DIGITS + 1];
     snprintf(key, sizeof key, CHI__CHECKSUM "%s", name);
     chi__checksum_text(hash, text);
     return put(metadata, key, json_string(text));
@@ -89,8 +89,9 @@ static chi_status fill_metadata(const char *path, const chi_tensors *tensors, js
             return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: metadata %.200s is twice there or no UTF-8", path,
                              tensors->keys[i]);
     }
-    CHI_TRY(chi__checksum_header(tensors, &hash));
-    bool ok = put_checksum(metadata, CHI__CHECKSUM_REST, hash);
+    CHI_TRY(chi__checksum_header(tensors, (const size_t[]){ SIZE_MAX, SIZE_MAX }, &hash));
+    // The text's own is filled in when the text is there.
+    bool ok = put_checksum(metadata, CHI__CHECKSUM_REST, hash) && put_checksum(metadata, CHI__CHECKSUM_TEXT, 0);
     for (size_t i = 0; i < tensors->count && ok; i++) {
         const chi_tensor *t = &tensors->items[i];
         void *copy;
@@ -112,6 +113,17 @@ static json_t *describe(const chi_tensor *t, const chi__extent *at)
                      (json_int_t)at->begin, (json_int_t)at->end);
 }
 
+static void put_text_checksum(char *text, size_t length)
+{
+    char digits[CHI__CHECKSUM_DIGITS + 1];
+    uint64_t hash;
+    size_t at;
+    if (!chi__checksum_of_text(text, length, &at, &hash))
+        return; // there always is one
+    chi__checksum_text(hash, digits);
+    memcpy(text + at, digits, CHI__CHECKSUM_DIGITS);
+}
+
 // The header's text with spaces behind it, so that the tensors begin at a multiple of 8.
 static chi_status print_header(const char *path, const json_t *root, char **out, size_t *length)
 {
@@ -125,6 +137,7 @@ static chi_status print_header(const char *path, const json_t *root, char **out,
         return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for a header of %zu bytes", path, padded);
     json_dumpb(root, text, used, JSON_COMPACT);
     memset(text + used, ' ', padded - used);
+    put_text_checksum(text, padded);
     *out = text;
     *length = padded;
     return CHI_OK;

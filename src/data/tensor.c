@@ -23,6 +23,16 @@ enum { TYPES = sizeof types / sizeof types[0] };
 size_t chi_type_bytes(chi_type type) { return (unsigned)type < TYPES ? types[type].bytes : 0; }
 const char *chi_type_name(chi_type type) { return (unsigned)type < TYPES ? types[type].name : "?"; }
 
+const char *chi_tensor_type(const chi_tensor *tensor)
+{
+    return tensor->type == CHI_TYPE_OTHER ? tensor->word : chi_type_name(tensor->type);
+}
+
+uint64_t chi_tensor_bytes(const chi_tensor *tensor)
+{
+    return tensor->type == CHI_TYPE_OTHER ? tensor->size : (uint64_t)tensor->count * chi_type_bytes(tensor->type);
+}
+
 bool chi__type_of_name(const char *name, chi_type *out)
 {
     for (unsigned t = 0; t < TYPES; t++) {
@@ -53,10 +63,9 @@ bool chi__tensor_size(chi_type type, const size_t *shape, size_t dims, size_t *c
 
 chi_status chi__tensor_allocate(chi_tensor *t, const char *path)
 {
-    t->bytes = chi__alloc(t->count, chi_type_bytes(t->type));
+    t->bytes = chi__alloc((size_t)chi_tensor_bytes(t), 1);
     if (!t->bytes)
-        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu elements of %s", path, t->count,
-                         chi_type_name(t->type));
+        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu elements of %s", path, t->count, chi_tensor_type(t));
     return CHI_OK;
 }
 
