@@ -150,6 +150,13 @@ static void large_images(void **state)
         o.shift = k % 2 ? 0 : 28;
         o.scale_low = k % 2 ? 0.2f : 0.0f;
         set s;
+        chi_augment *augment = NULL;
+        if (chi_augment_create(dev, &o, SEED, &augment) == CHI_ERR_UNSUPPORTED) {
+            printf("%s\n", chi_error_text());
+            chi_device_clear_error(dev);
+            continue;
+        }
+        chi_augment_destroy(&augment);
         set_make(&s, 3 * side * (side + 1), 1, VIEWS);
         check_steps(&s, &o, s.bytes, 1, "large case", k);
         set_free(&s);

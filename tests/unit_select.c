@@ -139,6 +139,7 @@ static void each_row(void **state)
         { "rusticl", "22.3.6", "rusticl", "23.1.0" },
         { "rusticl", "22.3.6", "rusticl", "23.1.0" },
         { "rusticl", "25.0.7-2+deb13u1", "Clover", "25.0.7-2+deb13u1" },
+        { "rusticl", "25.0.7", "Portable Computing Language", "3.1" },
         { "Portable Computing Language", "1.4", "Portable Computing Language", "1.5" },
         { "Portable Computing Language", "3.1+debian", "Intel(R) OpenCL", "3.1" },
         { "Portable Computing Language", "3.1+debian", "Intel(R) OpenCL", "3.1" },

@@ -6,10 +6,11 @@
 #include <stdio.h>
 
 #include "../base/memory.h"
+#include "../device/about.h"
 #include "../tiles/tiles.h"
 #include "../tune/tune.h"
 
-enum { MAX_VIEWS = 1 << 28, MAX_SIDE = 1 << 15, MAX_SUMS = 1 << 12 };
+enum { MAX_VIEWS = 1 << 28, MAX_SIDE = 1 << 15, MAX_SUMS = 1 << 12, SHORT_LOOP = 1 << 15 };
 
 struct chi_augment {
     chi_device *dev;
@@ -71,10 +72,25 @@ static size_t group_items(const chi_device *dev, size_t pixels)
     return superblocks(pixels) > MAX_SUMS ? 1 : chi__items(tile);
 }
 
+// Values a work-item has, where the driver would end its loops before they are done.
+static chi_status check_loops(chi_device *dev, size_t pixels, size_t items)
+{
+    chi_device_info info;
+    if (pixels / items <= SHORT_LOOP)
+        return CHI_OK;
+    CHI_TRY(chi_device_describe(dev, &info));
+    const char *why = chi__about_why(&info, CHI__ABOUT_SHORT_LOOPS);
+    if (why)
+        return chi__fail(dev, CHI_ERR_UNSUPPORTED, "images of %zu values, %zu a work-item: %s", pixels,
+                         pixels / items, why);
+    return CHI_OK;
+}
+
 static chi_status get_kernel(chi_device *dev, const char *file, const char *name, size_t pixels, bool floats, chi__kernel **out)
 {
     char defines[64];
     const size_t items = group_items(dev, pixels), sums = items == 1 ? 1 : superblocks(pixels);
+    CHI_TRY(check_loops(dev, pixels, items));
     size_t room = 1; // a power of two: images of all sizes share a few programs
     while (room < sums)
         room *= 2;

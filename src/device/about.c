@@ -21,6 +21,9 @@ static const chi__about rows[] = {
     // Mesa 22.3.6 and 25.0.7: fma(0, −y, +0) came out as −0 in a chain from zero, in store_group.cl and topk_group.cl, cosine of
     // a zero row.
     { "rusticl", NULL, NULL, NULL, CHI__ABOUT_ZERO_SIGNS, "rusticl takes x + 0 for x", "2026-12" },
+    // Mesa 22.3.6: images of more than 65,000 values came out half done where one work-item had them to itself; 224 × 224 × 3 were
+    // right with 256. gallivm counts down from 65,535 over all loops of a function.
+    { "rusticl", "llvmpipe", NULL, NULL, CHI__ABOUT_SHORT_LOOPS, "llvmpipe ends the loops of a work-item after 65535 turns", "2026-12" },
     { "Portable Computing Language", NULL, NULL, "1.5", CHI__ABOUT_REFUSE, "PoCL before 1.5 miscompiles kernels", "2026-11" },
     { "Portable Computing Language", NULL, NULL, NULL, CHI__ABOUT_OWN_CACHE, "PoCL keeps compiled programs itself", "2026-11" },
     { "Portable Computing Language", NULL, NULL, NULL, CHI__ABOUT_WHOLE_PARTS, "parts of PoCL's device run on all of its threads", "2026-11" },

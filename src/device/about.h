@@ -12,6 +12,7 @@ typedef enum chi__about_action {
     CHI__ABOUT_WHOLE_PARTS, // a part of the device still runs on all of its units
     CHI__ABOUT_ZERO_SIGNS,  // compiles as if −0 were +0
     CHI__ABOUT_NO_PANEL,    // the panel core is not built: the group core is the only one
+    CHI__ABOUT_SHORT_LOOPS, // a work-item's loops end after so many turns, without a word
     CHI__ABOUT_WAITER_WORKS, // a CPU's driver counts on the thread that waits to do its share of the work
 } chi__about_action;
 
