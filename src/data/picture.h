@@ -38,10 +38,20 @@ typedef enum chi__look_at { CHI__LOOK_ALL = 0, CHI__LOOK_UPRIGHT, CHI__LOOK_SIZE
 chi_status chi__png_head(chi__window *window, chi__look_at depth, chi__picture_head *out);
 chi_status chi__jpeg_head(chi__window *window, chi__picture_head *out);
 
-// Orientation as TIFF's tag 274 says, 0 where there is none; `count` bytes behind "Exif\0\0".
-unsigned chi__exif_orientation(const unsigned char *tiff, size_t count);
+// 1 … 8 as EXIF's tag 274 says, 1 where it says something else, 0 where there is none.
+unsigned chi__exif_orientation(const unsigned char *exif, size_t count);
 // The same from XMP's text.
 unsigned chi__xmp_orientation(const unsigned char *xmp, size_t count);
+
+// What a file says of its orientation in its several places; each counts where those before it say nothing.
+typedef struct chi__said { bool has_exif; unsigned exif, profile, xmp; } chi__said;
+static inline unsigned chi__said_orientation(const chi__said *s)
+{
+    const unsigned exif = s->has_exif ? s->exif : s->profile;
+    return exif ? exif : s->xmp ? s->xmp : 1;
+}
+// A PNG's chunk iTXt, tEXt or zTXt, whole: ImageMagick's profile, or XMP.
+void chi__png_text(const char *type, const unsigned char *bytes, size_t count, chi__said *said);
 
 // Pixels of rows as they come out of a decoder.
 typedef enum chi__pixels {

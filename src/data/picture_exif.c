@@ -25,9 +25,13 @@ static size_t integer_bytes(unsigned type)
     return type == LONG || type == SIGNED_LONG ? 4 : 0;
 }
 
+static unsigned upright_if_unknown(unsigned value) { return value >= 1 && value <= 8 ? value : 1; }
+
 unsigned chi__exif_orientation(const unsigned char *bytes, size_t count)
 {
     enum { ORIENTATION = 274, ENTRY = 12 };
+    for (int i = 0; i < 2 && count >= 6 && memcmp(bytes, "Exif\0\0", 6) == 0; i++, bytes += 6, count -= 6)
+        ; // the mark that EXIF has in a JPEG; some writers keep it elsewhere, or write it twice
     if (count < 8 || (memcmp(bytes, "II*\0", 4) != 0 && memcmp(bytes, "MM\0*", 4) != 0))
         return 0;
     const tiff t = { bytes, count, bytes[0] == 'M' };
@@ -37,9 +41,9 @@ unsigned chi__exif_orientation(const unsigned char *bytes, size_t count)
         return 0;
     const size_t entries = get(&t, list, 2);
     for (size_t i = 0; i < entries && count - list - 2 >= (i + 1) * ENTRY; i++) {
-        const size_t at = list + 2 + i * ENTRY, value = integer_bytes(get(&t, at + 2, 2));
-        if (get(&t, at, 2) == ORIENTATION && value && get(&t, at + 4, 4) == 1)
-            found = get(&t, at + 8, value); // where it stands twice, the last counts
+        const size_t at = list + 2 + i * ENTRY, width = integer_bytes(get(&t, at + 2, 2));
+        if (get(&t, at, 2) == ORIENTATION && width && get(&t, at + 4, 4) == 1)
+            found = upright_if_unknown(get(&t, at + 8, width)); // where it stands twice, the last counts
     }
     return found;
 }
@@ -59,7 +63,7 @@ unsigned chi__xmp_orientation(const unsigned char *xmp, size_t count)
         else
             continue;
         if (at < count && xmp[at] >= '0' && xmp[at] <= '9')
-            return (unsigned)(xmp[at] - '0');
+            return upright_if_unknown((unsigned)(xmp[at] - '0'));
     }
     return 0;
 }

@@ -23,29 +23,25 @@ static bool is_frame(unsigned marker) // SOF0 … SOF15 but for DHT, JPG and DAC
 
 static bool has_length(unsigned marker) { return marker >= 0xc0 && (marker < 0xd0 || marker > SOI); }
 
-// What an APP1 segment says about the orientation, 0 for nothing.
-static unsigned orientation_in(const unsigned char *bytes, size_t count, bool xmp)
+static void read_app1(const unsigned char *bytes, size_t count, chi__said *said)
 {
     static const char exif_mark[6] = "Exif\0", xmp_mark[29] = "http://ns.adobe.com/xap/1.0/";
-    const size_t mark = xmp ? sizeof xmp_mark : sizeof exif_mark;
-    if (count < mark || memcmp(bytes, xmp ? xmp_mark : exif_mark, mark) != 0)
-        return 0;
-    return xmp ? chi__xmp_orientation(bytes + mark, count - mark) : chi__exif_orientation(bytes + mark, count - mark);
+    if (!said->has_exif && count >= sizeof exif_mark && memcmp(bytes, exif_mark, sizeof exif_mark) == 0) {
+        said->exif = chi__exif_orientation(bytes, count);
+        said->has_exif = true;
+    }
+    if (count >= sizeof xmp_mark && memcmp(bytes, xmp_mark, sizeof xmp_mark) == 0)
+        said->xmp = chi__xmp_orientation(bytes + sizeof xmp_mark, count - sizeof xmp_mark);
 }
 
-typedef struct said { unsigned exif, xmp; } said;
-
 static chi_status read_segment(chi__window *s, unsigned marker, uint64_t at, unsigned char *bytes, size_t count,
-                               chi__picture_head *head, said *orientation)
+                               chi__picture_head *head, chi__said *said)
 {
     if (marker != APP1 && !is_frame(marker))
         return CHI_OK;
     CHI_TRY(chi__window_get(s, at, bytes, count));
     if (marker == APP1) {
-        if (!orientation->exif)
-            orientation->exif = orientation_in(bytes, count, false);
-        if (!orientation->xmp)
-            orientation->xmp = orientation_in(bytes, count, true);
+        read_app1(bytes, count, said);
         return CHI_OK;
     }
     if (count < 6)
@@ -88,7 +84,7 @@ static chi_status next_marker(chi__window *s, uint64_t *at, unsigned *marker, si
 chi_status chi__jpeg_head(chi__window *window, chi__picture_head *out)
 {
     chi__picture_head head = { .kind = CHI__JPEG, .orientation = 1 };
-    said orientation = { 0, 0 };
+    chi__said said = { 0 };
     unsigned char *bytes = chi__alloc(LARGEST_SEGMENT, 1);
     unsigned marker = 0;
     uint64_t at = 2;
@@ -98,7 +94,7 @@ chi_status chi__jpeg_head(chi__window *window, chi__picture_head *out)
         return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %d bytes", window->file.path, LARGEST_SEGMENT);
     while (st == CHI_OK && marker != SOS && marker != EOI) {
         CHI_TRY_DONE(next_marker(window, &at, &marker, &count));
-        st = read_segment(window, marker, at, bytes, count, &head, &orientation);
+        st = read_segment(window, marker, at, bytes, count, &head, &said);
         at += count;
     }
     if (st == CHI_OK && (marker == EOI || !head.components))
@@ -106,7 +102,7 @@ chi_status chi__jpeg_head(chi__window *window, chi__picture_head *out)
     if (st == CHI_OK && head.components != 1 && head.components != 3 && head.components != 4)
         st = chi__fail(NULL, CHI_ERR_FORMAT, "%s: a JPEG of %u components; 1, 3 and 4 are read", window->file.path, head.components);
     if (st == CHI_OK) {
-        head.orientation = orientation.exif ? orientation.exif : orientation.xmp ? orientation.xmp : 1;
+        head.orientation = chi__said_orientation(&said);
         *out = head;
     }
 done:

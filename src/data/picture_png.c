@@ -12,7 +12,7 @@
 
 // ---- chunks ------------------------------------------------------------------------------------
 
-enum { SIGNATURE = 8, CHUNK_FRAME = 12, CHUNK_START = 8, LARGEST_EXIF = 1 << 20 };
+enum { SIGNATURE = 8, CHUNK_FRAME = 12, CHUNK_START = 8, LARGEST_TEXT = 1 << 20 };
 
 typedef struct chunk { uint64_t at, next; uint32_t count; char type[5]; } chunk; // `count` bytes from at + CHUNK_START on
 
@@ -58,17 +58,20 @@ static chi_status check_sum(chi__window *s, const chunk *c)
     return CHI_OK;
 }
 
-static chi_status read_exif(chi__window *s, const chunk *c, chi__picture_head *head)
+// Chunks that may say which way up the picture is.
+static chi_status read_said(chi__window *s, const chunk *c, chi__said *said)
 {
-    if (c->count > LARGEST_EXIF)
+    if (c->count > LARGEST_TEXT || (!is(c, "eXIf") && !is(c, "iTXt") && !is(c, "tEXt") && !is(c, "zTXt")))
         return CHI_OK;
     unsigned char *bytes = chi__alloc(c->count, 1);
     if (!bytes)
-        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for its chunk eXIf of %" PRIu32 " bytes", s->file.path, c->count);
+        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for its chunk %s of %" PRIu32 " bytes", s->file.path, c->type, c->count);
     const chi_status st = chi__window_get(s, c->at + CHUNK_START, bytes, c->count);
-    if (st == CHI_OK) { // some writers keep the mark that EXIF has in a JPEG
-        const size_t skip = c->count >= 6 && memcmp(bytes, "Exif\0\0", 6) == 0 ? 6 : 0;
-        head->orientation = chi__exif_orientation(bytes + skip, c->count - skip);
+    if (st == CHI_OK && is(c, "eXIf")) {
+        said->exif = chi__exif_orientation(bytes, c->count);
+        said->has_exif = true;
+    } else if (st == CHI_OK) {
+        chi__png_text(c->type, bytes, c->count, said);
     }
     chi__free(bytes);
     return st;
@@ -93,16 +96,17 @@ static chi_status read_first(chi__window *s, chi__picture_head *head, chunk *c)
 chi_status chi__png_head(chi__window *window, chi__look_at depth, chi__picture_head *out)
 {
     chi__picture_head head = { .kind = CHI__PNG, .orientation = 1 };
+    chi__said said = { 0 };
     chunk c;
     CHI_TRY(read_first(window, &head, &c));
     while (depth != CHI__LOOK_SIZE && !is(&c, "IEND")) {
         CHI_TRY(chunk_at(window, c.next, &c));
         if (depth == CHI__LOOK_ALL)
             CHI_TRY(check_sum(window, &c));
-        if (is(&c, "eXIf"))
-            CHI_TRY(read_exif(window, &c, &head));
+        CHI_TRY(read_said(window, &c, &said));
         head.transparent |= is(&c, "tRNS");
     }
+    head.orientation = chi__said_orientation(&said);
     *out = head;
     return CHI_OK;
 }
@@ -116,6 +120,9 @@ typedef struct filter {
     const chi__picture_head *head;
     uint64_t at, end; // of the piece that is being read
     uint64_t next;    // chunk behind it
+    uint32_t colors;  // of the palette
+    unsigned char made[CHUNK_FRAME + 256];
+    size_t made_at, made_end; // a piece that stands here and not in the file
     chi_status status;
 } filter;
 
@@ -128,6 +135,26 @@ static bool wanted(const filter *f, const chunk *c)
     return is(c, "IHDR") || is(c, "IDAT") || is(c, "IEND");
 }
 
+static void put32(unsigned char *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (unsigned char)(v >> (24 - 8 * i));
+}
+
+// More alpha than the palette has colours: some writers give 256 always, and what is too much means nothing.
+static chi_status shorten(filter *f, const chunk *c)
+{
+    unsigned char *to = f->made;
+    put32(to, f->colors);
+    memcpy(to + 4, c->type, 4);
+    CHI_TRY(chi__window_get(f->window, c->at + CHUNK_START, to + CHUNK_START, f->colors));
+    put32(to + CHUNK_START + f->colors, (uint32_t)crc32(crc32(0, NULL, 0), to + 4, 4 + f->colors));
+    f->made_at = 0;
+    f->made_end = CHUNK_FRAME + f->colors;
+    f->at = f->end;
+    return CHI_OK;
+}
+
 static chi_status next_piece(filter *f)
 {
     chunk c;
@@ -135,8 +162,27 @@ static chi_status next_piece(filter *f)
         CHI_TRY(chunk_at(f->window, f->next, &c));
         f->next = c.next;
     } while (!wanted(f, &c));
+    if (is(&c, "PLTE"))
+        f->colors = c.count / 3;
+    if (is(&c, "tRNS") && f->head->color == SPNG_COLOR_TYPE_INDEXED && c.count > f->colors && f->colors <= 256)
+        return shorten(f, &c);
     f->at = c.at;
     f->end = c.next;
+    return CHI_OK;
+}
+
+// At most `count` bytes of the piece at hand; *got counts them.
+static chi_status from_piece(filter *f, unsigned char *to, size_t count, size_t *got)
+{
+    if (f->made_at < f->made_end) {
+        *got = f->made_end - f->made_at < count ? f->made_end - f->made_at : count;
+        memcpy(to, f->made + f->made_at, *got);
+        f->made_at += *got;
+        return CHI_OK;
+    }
+    *got = f->end - f->at < count ? (size_t)(f->end - f->at) : count;
+    CHI_TRY(chi__window_get(f->window, f->at, to, *got));
+    f->at += *got;
     return CHI_OK;
 }
 
@@ -146,14 +192,13 @@ static int feed(spng_ctx *ctx, void *user, void *to, size_t count)
     unsigned char *next = to;
     (void)ctx;
     while (count && f->status == CHI_OK) {
-        if (f->at == f->end)
+        size_t got = 0;
+        if (f->at == f->end && f->made_at == f->made_end)
             f->status = next_piece(f);
-        const size_t part = f->end - f->at < count ? (size_t)(f->end - f->at) : count;
         if (f->status == CHI_OK)
-            f->status = chi__window_get(f->window, f->at, next, part);
-        f->at += part;
-        next += part;
-        count -= part;
+            f->status = from_piece(f, next, count, &got);
+        next += got;
+        count -= got;
     }
     return f->status == CHI_OK ? 0 : SPNG_IO_ERROR;
 }
