@@ -54,7 +54,7 @@ static int open_images(embedding *e)
     if (result == TOOL_DONE)
         result = model_file_open(&e->file, e->path);
     if (result == TOOL_DONE && e->file.facts.ruled)
-        result = pixels_keep(&rules, &e->file.facts.rules, e->path);
+        result = pixels_keep(&rules, &e->file.facts.rules, e->file.facts.input, e->path);
     return result == TOOL_DONE ? images_open(&e->images, e->images_path, o, &rules, e->file.facts.input, e->tool.quiet) : result;
 }
 

@@ -113,7 +113,7 @@ static int load(evaluation *e)
     if (result == TOOL_DONE)
         result = model_file_open(&e->file, e->path);
     if (result == TOOL_DONE && e->file.facts.ruled)
-        result = pixels_keep(&rules, &e->file.facts.rules, e->path);
+        result = pixels_keep(&rules, &e->file.facts.rules, e->file.facts.input, e->path);
     if (result == TOOL_DONE)
         result = open_side(e, &e->set, "train", e->images, e->labels, &rules);
     if (result != TOOL_DONE)

@@ -42,7 +42,7 @@ static int open_array(tool_images *im, const image_options *o, chi_shape wanted,
     if (result != TOOL_DONE)
         return result;
     im->rules.size = 0;
-    im->rules.grey = false;
+    im->rules.grey = im->rules.pictures = false;
     im->count = a.count;
     im->shape = a.shape;
     im->pixels = a.shape.channels * a.shape.height * a.shape.width;

@@ -30,8 +30,10 @@ static int read_options(const tool_images *im, const image_options *o, chi_pictu
         return tool_usage("--max-pixels %s is not a number of at least 1", o->max_pixels);
     if (o->picture_memory && !tool_bytes(o->picture_memory, memory))
         return tool_usage("--picture-memory %s is not a size, as 800M or a number of bytes", o->picture_memory);
-    if (im->rules.values == VALUES_RANGE || im->rules.layout)
-        return tool_error("%s is a folder of pictures: a range and a layout are for arrays", im->path);
+    if (o->range || o->layout)
+        return tool_usage("%s is a folder of pictures: --range and --layout are for arrays", im->path);
+    if (im->rules.values == VALUES_RANGE)
+        return tool_error("%s is a folder of pictures; the model was trained on numbers from %g to %g", im->path, im->rules.low, im->rules.high);
     return TOOL_DONE;
 }
 
@@ -107,6 +109,7 @@ int pictures_open(tool_images *im, const image_options *o, bool quiet)
     im->shape = (chi_shape){ f->channels, f->height, f->width };
     im->pixels = f->channels * f->height * f->width;
     im->rules.values = VALUES_BYTES;
+    im->rules.pictures = true;
     im->values = (void *)(uintptr_t)chi_pictures_bytes(im->pictures); // read only, and not freed
     im->hash = f->hash;
     say_facts(im, f, quiet);

@@ -13,8 +13,8 @@ void pixels_print(const pixel_rules *rules, char to[PIXEL_TEXT])
     char range[80] = "";
     if (rules->values == VALUES_RANGE)
         snprintf(range, sizeof range, ":%.17g,%.17g", rules->low, rules->high);
-    snprintf(to, PIXEL_TEXT, "layout=%s values=%s%s size=%llu grey=%d", layouts[rules->layout], scales[rules->values], range,
-             (unsigned long long)rules->size, rules->grey);
+    snprintf(to, PIXEL_TEXT, "layout=%s values=%s%s size=%llu grey=%d pictures=%d", layouts[rules->layout], scales[rules->values],
+             range, (unsigned long long)rules->size, rules->grey, rules->pictures);
 }
 
 // The place of a word among several; false: it is none of them.
@@ -41,9 +41,9 @@ bool pixels_parse(const char *text, pixel_rules *out)
 {
     char layout[16], values[96];
     unsigned long long size = 0;
-    int grey = 0, place = 0;
+    int grey = 0, pictures = 0, place = 0;
     *out = (pixel_rules){ 0 };
-    if (sscanf(text, "layout=%15s values=%95s size=%llu grey=%d", layout, values, &size, &grey) != 4)
+    if (sscanf(text, "layout=%15s values=%95s size=%llu grey=%d pictures=%d", layout, values, &size, &grey, &pictures) != 5)
         return false;
     char *colon = strchr(values, ':');
     if (colon)
@@ -56,6 +56,7 @@ bool pixels_parse(const char *text, pixel_rules *out)
     out->values = (pixel_values)place;
     out->size = size;
     out->grey = grey != 0;
+    out->pictures = pictures != 0;
     return !colon || parse_range(colon, &out->low, &out->high);
 }
 
@@ -74,8 +75,18 @@ int pixels_ask(const char *layout, const char *range, const char *size, bool gre
     return TOOL_DONE;
 }
 
-int pixels_keep(pixel_rules *asked, const pixel_rules *kept, const char *path)
+// How pictures become what a model takes that was trained on an array.
+static pixel_rules fit_pictures(const pixel_rules *kept, chi_shape input)
 {
+    pixel_rules fitting = *kept;
+    fitting.grey = input.channels == 1;
+    fitting.size = input.height == input.width ? input.height : 0;
+    return fitting;
+}
+
+int pixels_keep(pixel_rules *asked, const pixel_rules *of, chi_shape input, const char *path)
+{
+    const pixel_rules fitting = of->pictures ? *of : fit_pictures(of, input), *kept = &fitting;
     if (asked->layout && kept->layout && asked->layout != kept->layout)
         return tool_error("%s was trained on images in the layout %s; --layout %s contradicts it", path, layouts[kept->layout], layouts[asked->layout]);
     if (asked->values == VALUES_RANGE && kept->values && (kept->values != VALUES_RANGE || asked->low != kept->low || asked->high != kept->high)) {
@@ -84,12 +95,12 @@ int pixels_keep(pixel_rules *asked, const pixel_rules *kept, const char *path)
         return tool_error("%s was trained on other values (%s); --range %g,%g contradicts it", path, was, asked->low, asked->high);
     }
     if (asked->size && asked->size != kept->size)
-        return tool_error("%s was trained on pictures %s %llu; --size %llu contradicts it", path, kept->size ? "scaled to" : "as they are,",
-                          (unsigned long long)kept->size, (unsigned long long)asked->size);
+        return tool_error("%s takes %zu × %zu × %zu (channels, rows, columns)%s; --size %llu contradicts it", path, input.channels, input.height,
+                          input.width, kept->size ? "" : ", pictures as they are", (unsigned long long)asked->size);
     if (asked->grey && !kept->grey)
-        return tool_error("%s was not trained on grey pictures; --grey contradicts it", path);
+        return tool_error("%s takes %zu channels; --grey contradicts it", path, input.channels);
     asked->layout = asked->layout ? asked->layout : kept->layout;
-    if (asked->values == VALUES_ANY) {
+    if (asked->values == VALUES_ANY && !kept->pictures) {
         asked->values = kept->values;
         asked->low = kept->low;
         asked->high = kept->high;

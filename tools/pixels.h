@@ -17,15 +17,17 @@ typedef struct pixel_rules {
     double low, high;    // RANGE: what becomes 0 and 1
     uint64_t size;       // pictures: side of the square; 0: as they are
     bool grey;           // pictures: one channel
+    bool pictures;       // they were pictures, and no array
 } pixel_rules;
 
 enum { PIXEL_TEXT = 160 };
-void pixels_print(const pixel_rules *rules, char to[PIXEL_TEXT]);    // "layout=nhwc values=range:0,65535 size=64 grey=1"
+void pixels_print(const pixel_rules *rules, char to[PIXEL_TEXT]);    // "layout=nhwc values=range:0,65535 size=0 grey=0 pictures=0"
 bool pixels_parse(const char *text, pixel_rules *out);
 // Options of a command line, each NULL where it was not given; an exit status.
 int pixels_ask(const char *layout, const char *range, const char *size, bool grey, pixel_rules *out);
-// Takes from `kept`, of a model, what `asked` leaves open; refuses what contradicts it. path: of the model.
-int pixels_keep(pixel_rules *asked, const pixel_rules *kept, const char *path);
+// Takes from `kept`, of a model, what `asked` leaves open; refuses what contradicts it. input: what the model takes, which
+// says how pictures are read where it was trained on an array. path: of the model.
+int pixels_keep(pixel_rules *asked, const pixel_rules *kept, chi_shape input, const char *path);
 
 // Images in host memory, channel, row, column: bytes, or float32 from 0 to 1.
 typedef struct pixel_array {
