@@ -1,57 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// names.c: see names.h.
+// names.c: see names.h. Escaping is the library's: chi_text_escape.
 #include "names.h"
 
-#include <stdio.h>
+#include <chiaro/chiaro.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ESCAPED = 4 }; // characters of \xNN
-
-// Bytes of the UTF-8 character at `text`; 0: it is none, or a control character.
-static size_t character(const unsigned char *text)
-{
-    static const struct { unsigned char mask, lead; unsigned least; } kinds[] = {
-        { 0x80, 0x00, 0x20 }, { 0xe0, 0xc0, 0x80 }, { 0xf0, 0xe0, 0x800 }, { 0xf8, 0xf0, 0x10000 },
-    };
-    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-        if ((text[0] & kinds[k].mask) != kinds[k].lead)
-            continue;
-        unsigned code = text[0] & (unsigned char)~kinds[k].mask;
-        for (size_t i = 1; i <= k; i++) {
-            if ((text[i] & 0xc0) != 0x80)
-                return 0;
-            code = code << 6 | (text[i] & 0x3f);
-        }
-        const bool surrogate = code >= 0xd800 && code < 0xe000, control = code == 0x7f || (code >= 0x80 && code < 0xa0);
-        return code < kinds[k].least || code > 0x10ffff || surrogate || control ? 0 : k + 1;
-    }
-    return 0;
-}
-
-// Appends `name` escaped to `to`; the characters written, a zero behind them not counted.
-static size_t escape(const char *name, char *to, size_t room)
-{
-    const unsigned char *text = (const unsigned char *)name;
-    size_t at = 0;
-    while (*text) {
-        const size_t bytes = *text == '\\' ? 0 : character(text), length = bytes ? bytes : ESCAPED;
-        if (at + length >= room)
-            break;
-        if (bytes)
-            memcpy(to + at, text, bytes);
-        else
-            snprintf(to + at, room - at, "\\x%02x", *text);
-        at += length;
-        text += bytes ? bytes : 1;
-    }
-    to[at] = 0;
-    return at;
-}
-
 const char *name_escape(const char *name, char *to, size_t room)
 {
-    escape(name, to, room);
+    chi_text_escape(name, to, room);
     return to;
 }
 
@@ -59,13 +16,13 @@ char *names_print(char *const *names, size_t count)
 {
     size_t room = 1, at = 0;
     for (size_t i = 0; i < count; i++)
-        room += ESCAPED * strlen(names[i]) + 1;
+        room += chi_text_escape(names[i], NULL, 0) + 1;
     char *text = malloc(room);
     if (!text)
         return NULL;
     text[0] = 0;
     for (size_t i = 0; i < count; i++) {
-        at += escape(names[i], text + at, room - at);
+        at += chi_text_escape(names[i], text + at, room - at);
         memcpy(text + at, "\n", 2);
         at++;
     }
@@ -74,21 +31,31 @@ char *names_print(char *const *names, size_t count)
 
 static int digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
 
+// The byte that an escape at `text` stands for, of at most `left` characters, and its length; 0: it is none.
+static size_t unescape_one(const char *text, size_t left, char *to)
+{
+    if (left >= 2 && text[1] == '\\') {
+        *to = '\\';
+        return 2;
+    }
+    if (left < 4 || text[1] != 'x' || digit(text[2]) < 0 || digit(text[3]) < 0)
+        return 0;
+    *to = (char)(digit(text[2]) * 16 + digit(text[3]));
+    return 4;
+}
+
 // The bytes that `length` escaped characters stand for, zero-ended; NULL: they are no such text.
 static char *unescape(const char *text, size_t length)
 {
     char *name = malloc(length + 1), *to = name;
-    for (size_t i = 0; name && i < length; i++) {
-        if (text[i] != '\\') {
-            *to++ = text[i];
-            continue;
-        }
-        if (length - i < ESCAPED || text[i + 1] != 'x' || digit(text[i + 2]) < 0 || digit(text[i + 3]) < 0) {
+    for (size_t i = 0, used; name && i < length; i += used, to++) {
+        used = 1;
+        if (text[i] != '\\')
+            *to = text[i];
+        else if (!(used = unescape_one(text + i, length - i, to))) {
             free(name);
             return NULL;
         }
-        *to++ = (char)(digit(text[i + 2]) * 16 + digit(text[i + 3]));
-        i += ESCAPED - 1;
     }
     if (name)
         *to = 0;

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// One name a line; a backslash, a control character and what is no UTF-8 are written \xNN. NULL: no memory; freed with free.
+// One name a line, escaped as chi_text_escape does. NULL: no memory; freed with free.
 char *names_print(char *const *names, size_t count);
 // The names of such a text, freed with names_free. false: no memory, or no such text.
 bool names_parse(const char *text, char ***names, size_t *count);
