@@ -36,7 +36,7 @@ AVX2 = {"CL_CONFIG_CPU_TARGET_ARCH": "core-avx2"}  # Intel's runtime: code for h
 INTEL_TESTS = ["check_bits", "check_encoder", "check_math", "check_pairs", "check_similarity", "check_augment", "golden", "unit_device"]
 RUSTICL = "libRusticlOpenCL.so.1"
 RUSTICL_TESTS = ["check_augment", "check_bits", "check_encoder", "check_optimizer", "check_pairs", "check_similarity", "golden", "unit_encoder"]
-UNSANITIZED = ("train_", "cli_bench", "cli_faults", "cli_install", "cli_plan", "cli_readme", "cli_search", "cli_train", "cli_tune", "offline", "rooms")
+UNSANITIZED = ("train_", "cli_bench", "cli_faults", "cli_install", "cli_plan", "cli_readme", "cli_scripts", "cli_search", "cli_train", "cli_tune", "offline", "rooms")
 
 
 def programs(build):

@@ -4,8 +4,8 @@
 # Usage: tools/demo.sh [--data DIR | --packages]   (DIR holds train-images-idx3-ubyte.gz and its three companions)
 set -eu
 NAME=demo
-usage="usage: tools/demo.sh [--data DIR]     train on the idx files of DIR instead of Fashion-MNIST
-       tools/demo.sh --packages       print the Debian packages that it needs, and do nothing"
+usage="usage: tools/demo.sh [--data DIR]   train on DIR instead of Fashion-MNIST
+       tools/demo.sh --packages     only print the Debian packages that it needs"
 refuse() {
     printf 'demo.sh: %s\n%s\n' "$1" "$usage" >&2
     exit 2

@@ -5,8 +5,8 @@
 # Usage: tools/test.sh [--packages]
 set -eu
 NAME=test
-usage="usage: tools/test.sh                 build and run every test
-       tools/test.sh --packages      print the Debian packages that it needs, and do nothing"
+usage="usage: tools/test.sh              build and run every test
+       tools/test.sh --packages   only print the Debian packages that it needs"
 list=""
 if [ $# -gt 0 ]; then
     case "$1" in
