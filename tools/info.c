@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// info.c: `chiaro info FILE [--json]`: shapes, types, ranges and metadata of an idx, npy or safetensors file,
-// checkpoints among them. Reading: include/chiaro/data.h.
-#include <chiaro/data.h>
+// info.c: `chiaro info FILE`: types, shapes, ranges and metadata of a file of arrays. A model is shown as a person reads it
+// (info_model.c); --json has all of it (info_json.c). Reading: include/chiaro/data.h.
+#include "info.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <math.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "tool.h"
-
-typedef struct range { double low, high; size_t finite, nan, infinite; } range;
+#include "text.h"
 
 // The format by the first bytes. What is none of ours is called idx, and chi_tensor_read says so.
 static const char *format_of(const char *path)
 {
     unsigned char first[9] = { 0 };
     struct stat facts; // a FIFO would keep fopen waiting
-    FILE *file = stat(path, &facts) == 0 && S_ISREG(facts.st_mode) ? fopen(path, "rbe") : NULL;
+    const bool there = stat(path, &facts) == 0;
+    FILE *file = there && S_ISREG(facts.st_mode) ? fopen(path, "rbe") : NULL;
     const size_t count = file ? fread(first, 1, sizeof first, file) : 0;
     if (file)
         fclose(file);
@@ -28,8 +27,12 @@ static const char *format_of(const char *path)
         header = header << 8 | first[i];
     if (count == 9 && first[8] == '{' && header < (uint64_t)1 << 40)
         return "safetensors";
+    if (count >= 4 && memcmp(first, "PK", 2) == 0 && ((first[2] == 3 && first[3] == 4) || (first[2] == 5 && first[3] == 6)))
+        return "npz";
     if (first[0] == 0x1f && first[1] == 0x8b)
-        return "idx.gz";
+        return "gzip";
+    if (!there && strchr(path, ':'))
+        return "array of an archive";
     return first[0] == 0x93 ? "npy" : "idx";
 }
 
@@ -54,16 +57,16 @@ static double value_at(const chi_tensor *t, size_t i)
     return (double)NAN;
 }
 
-// Turns 16-bit floats into F32 in place, which holds each exactly.
-static chi_status find_range(chi_tensor *t, range *out)
+// Turns 16-bit floats into F32 in place, which holds each exactly. Nothing is known of the numbers of other types.
+static chi_status find_range(chi_tensor *t, tensor_range *out)
 {
-    range r = { .low = (double)INFINITY, .high = -(double)INFINITY };
+    tensor_range r = { .low = (double)INFINITY, .high = -(double)INFINITY };
     if (t->type == CHI_TYPE_F16 || t->type == CHI_TYPE_BF16) {
         const chi_status st = chi_tensor_to_f32(t);
         if (st != CHI_OK)
             return st;
     }
-    for (size_t i = 0; i < t->count; i++) {
+    for (size_t i = 0; i < t->count && t->type != CHI_TYPE_OTHER; i++) {
         const double v = value_at(t, i);
         if (isnan(v)) {
             r.nan++;
@@ -79,130 +82,145 @@ static chi_status find_range(chi_tensor *t, range *out)
     return CHI_OK;
 }
 
-// Text of a file is not to drive a terminal.
-static void print_text(const char *text)
+// ---- reading -----------------------------------------------------------------------------------------
+static chi_status read_tensors(info_file *f)
 {
-    for (; *text; text++)
-        putchar((unsigned char)*text < 32 || *text == 127 ? '?' : *text);
+    if (strcmp(f->format, "safetensors") == 0)
+        return chi_safetensors_read(f->path, &f->tensors);
+    if (strcmp(f->format, "npz") == 0)
+        return chi_npz_read(f->path, &f->tensors);
+    const chi_status st = chi_tensor_read(f->path, &f->one);
+    f->tensors.items = &f->one;
+    f->tensors.count = st == CHI_OK;
+    return st;
 }
 
-static void print_tensor(const chi_tensor *t, const char *type, const range *r)
+static int read_file(info_file *f)
 {
-    printf("  ");
-    print_text(t->name);
-    printf("%s%-4s ", t->name[0] ? "  " : "", type);
-    for (size_t d = 0; d < t->dims; d++)
-        printf("%s%zu", d ? " x " : "", t->shape[d]);
-    printf("%s", t->dims ? "" : "scalar");
-    if (r->finite)
-        printf("  %.9g to %.9g", r->low, r->high);
-    if (r->nan || r->infinite)
-        printf("  (%zu NaN, %zu infinite)", r->nan, r->infinite);
-    printf("\n");
-}
-
-static json_t *json_of(const chi_tensor *t, const char *type, const range *r)
-{
-    json_t *shape = json_array();
-    for (size_t d = 0; d < t->dims; d++)
-        json_array_append_new(shape, json_integer((json_int_t)t->shape[d]));
-    return json_pack("{s:s, s:s, s:o, s:I, s:o, s:o, s:I, s:I}", "name", t->name, "type", type, "shape", shape, "count",
-                     (json_int_t)t->count, "min", r->finite ? json_real(r->low) : json_null(), "max",
-                     r->finite ? json_real(r->high) : json_null(), "nan", (json_int_t)r->nan, "infinite",
-                     (json_int_t)r->infinite);
-}
-
-// One line a tensor, or one entry of `list` where that is given.
-static chi_status show_tensors(chi_tensors *tensors, json_t *list)
-{
-    for (size_t i = 0; i < tensors->count; i++) {
-        chi_tensor *t = &tensors->items[i];
-        const char *type = chi_type_name(t->type);
-        range r;
-        const chi_status st = find_range(t, &r);
-        if (st != CHI_OK)
-            return st;
-        if (list)
-            json_array_append_new(list, json_of(t, type, &r));
-        else
-            print_tensor(t, type, &r);
+    chi_status st = read_tensors(f);
+    const size_t count = f->tensors.count;
+    f->ranges = calloc(count + 1, sizeof *f->ranges);
+    f->types = calloc(count + 1, sizeof *f->types);
+    f->bytes = calloc(count + 1, sizeof *f->bytes);
+    if (st == CHI_OK && !(f->ranges && f->types && f->bytes))
+        return tool_error("no memory for the facts of %zu tensors", count);
+    for (size_t i = 0; i < count && st == CHI_OK; i++) {
+        chi_tensor *t = &f->tensors.items[i];
+        const bool other = t->type == CHI_TYPE_OTHER;
+        snprintf(f->types[i], sizeof f->types[i], "%s", other ? t->word : chi_type_name(t->type));
+        f->bytes[i] = other ? t->size : t->count * chi_type_bytes(t->type);
+        st = find_range(t, &f->ranges[i]);
     }
-    return CHI_OK;
+    return st == CHI_OK ? TOOL_DONE : tool_fail(st);
 }
 
-static int show_json(const char *path, const char *format, chi_tensors *tensors)
+static void free_file(info_file *f)
 {
-    json_t *list = json_array(), *metadata = json_object();
-    const chi_status st = show_tensors(tensors, list);
-    for (size_t i = 0; i < tensors->pairs; i++)
-        json_object_set_new(metadata, tensors->keys[i], json_string(tensors->values[i]));
-    json_t *root = json_pack("{s:s, s:s, s:o, s:o}", "file", path, "format", format, "tensors", list, "metadata", metadata);
-    if (st == CHI_OK && root) {
-        json_dumpf(root, stdout, JSON_COMPACT);
-        printf("\n");
-    }
-    if (st == CHI_OK && !root)
-        fprintf(stderr, "chiaro info: the path is no UTF-8, which JSON needs\n");
-    json_decref(root);
-    return st != CHI_OK ? tool_fail(st) : root ? TOOL_DONE : TOOL_FAILED;
-}
-
-static int show_text(const char *path, const char *format, chi_tensors *tensors)
-{
-    size_t elements = 0;
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < tensors->count; i++) {
-        elements += tensors->items[i].count;
-        bytes += tensors->items[i].count * chi_type_bytes(tensors->items[i].type);
-    }
-    printf("%s: %s, %zu tensor%s, %zu elements, %" PRIu64 " bytes\n", path, format, tensors->count,
-           tensors->count == 1 ? "" : "s", elements, bytes);
-    const chi_status st = show_tensors(tensors, NULL);
-    if (st != CHI_OK)
-        return tool_fail(st);
-    for (size_t i = 0; i < tensors->pairs; i++) {
-        printf("  ");
-        print_text(tensors->keys[i]);
-        printf(" = ");
-        print_text(tensors->values[i]);
-        printf("\n");
-    }
-    return TOOL_DONE;
-}
-
-static int show(const char *path, bool json)
-{
-    const char *format = format_of(path);
-    chi_tensors tensors = { 0 };
-    chi_tensor one = { 0 };
-    chi_status st;
-    if (strcmp(format, "safetensors") == 0) {
-        st = chi_safetensors_read(path, &tensors);
-    } else {
-        st = chi_tensor_read(path, &one);
-        tensors.items = &one;
-        tensors.count = 1;
-    }
-    if (st != CHI_OK)
-        return tool_fail(st);
-    const int code = json ? show_json(path, format, &tensors) : show_text(path, format, &tensors);
-    if (tensors.items == &one)
-        chi_tensor_free(&one);
+    if (f->tensors.items == &f->one)
+        chi_tensor_free(&f->one);
     else
-        chi_tensors_free(&tensors);
-    return code;
+        chi_tensors_free(&f->tensors);
+    free(f->ranges);
+    free(f->types);
+    free(f->bytes);
+}
+
+// ---- for people --------------------------------------------------------------------------------------
+bool info_is_checksum(const char *key) { return strncmp(key, "checksum.", 9) == 0; }
+
+void info_print_fact(const char *key, const char *value)
+{
+    char name[600], line[4096];
+    chi_text_escape(key, name, sizeof name);
+    if (!strchr(value, '\n')) {
+        chi_text_escape(value, line, sizeof line);
+        text_say(stdout, 4, "  %s = %s", name, line);
+        return;
+    }
+    text_say(stdout, 4, "  %s =", name);
+    while (*value) {
+        char part[4096];
+        const size_t length = strcspn(value, "\n");
+        snprintf(part, sizeof part, "%.*s", (int)(length < sizeof part ? length : sizeof part - 1), value);
+        chi_text_escape(part, line, sizeof line);
+        text_say(stdout, 4, "      %s", line);
+        value += length + (value[length] == '\n');
+    }
+}
+
+// "  name  F32  4 x 3  -1.5 to 2  (1 NaN, 0 infinite)", the numbers below where the line is full.
+static void print_tensor(const info_file *f, size_t i, size_t width)
+{
+    char line[2048], name[1200], numbers[128] = "";
+    const chi_tensor *t = &f->tensors.items[i];
+    const tensor_range *r = &f->ranges[i];
+    chi_text_escape(t->name, name, sizeof name);
+    size_t at = (size_t)snprintf(line, sizeof line, "  %s%s%-4s ", name, name[0] ? "  " : "", f->types[i]);
+    for (size_t d = 0; d < t->dims && at < sizeof line; d++)
+        at += (size_t)snprintf(line + at, sizeof line - at, "%s%zu", d ? " x " : "", t->shape[d]);
+    if (t->dims == 0)
+        snprintf(line + at, sizeof line - at, "scalar");
+    if (r->finite)
+        at = (size_t)snprintf(numbers, sizeof numbers, "  %.9g to %.9g", r->low, r->high);
+    if (r->nan || r->infinite)
+        snprintf(numbers + strlen(numbers), sizeof numbers - strlen(numbers), "  (%zu NaN, %zu infinite)", r->nan, r->infinite);
+    const bool full = text_columns(line) + strlen(numbers) > width;
+    printf("%s%s%s\n", line, full && *numbers ? "\n    " : "", numbers);
+}
+
+static int print_file(const info_file *f, bool checksums)
+{
+    char path[4200], bytes_text[TEXT_ROOM];
+    size_t elements = 0, known = 0;
+    uint64_t bytes = 0;
+    int result = TOOL_DONE;
+    for (size_t i = 0; i < f->tensors.count; i++) {
+        elements += f->tensors.items[i].count;
+        bytes += f->bytes[i];
+    }
+    chi_text_escape(f->path, path, sizeof path);
+    text_say(stdout, 4, "%s: %s, %zu tensor%s, %zu elements, %" PRIu64 " bytes%s%s%s", path, f->format, f->tensors.count, f->tensors.count == 1 ? "" : "s", elements, bytes,
+             bytes < 1024 ? "" : " (", bytes < 1024 ? "" : text_bytes(bytes, bytes_text), bytes < 1024 ? "" : ")");
+    const bool model = info_is_model(f);
+    if (model)
+        result = info_print_model(f);
+    const size_t width = text_width(STDOUT_FILENO);
+    for (size_t i = 0; i < f->tensors.count; i++)
+        print_tensor(f, i, width);
+    for (size_t i = 0; i < f->tensors.pairs; i++) {
+        const bool sum = info_is_checksum(f->tensors.keys[i]);
+        known += sum;
+        if ((sum && checksums) || (!sum && (!model || result != TOOL_DONE)))
+            info_print_fact(f->tensors.keys[i], f->tensors.values[i]);
+    }
+    if (known && !checksums)
+        printf("  %zu checksums, all right (--checksums shows them)\n", known);
+    return result;
 }
 
 int command_info(int argc, char **argv)
 {
     tool t = { 0 };
     const char *path = NULL;
+    bool checksums = false;
+    const tool_option own[] = { { "checksums", NULL, "the checksums of a safetensors file too", NULL, &checksums } };
     const tool_command command = {
-        "info FILE [--json]", "Types, shapes, ranges and metadata of an idx, idx.gz, npy or safetensors file.",
+        "info FILE [--json]",
+        "What is in a file: types, shapes, ranges and metadata of idx, npy, npz and safetensors files, also gzipped, and of one array as FILE:NAME. Of a model: "
+        "network, input, recipe, sizes, what was done to the pixels, classes.",
         "chiaro info run/model.safetensors", TOOL_JSON, 1,
     };
-    const int result = tool_parse(&t, argc, argv, &command, NULL, 0, &path, NULL);
+    int result = tool_parse(&t, argc, argv, &command, own, sizeof own / sizeof *own, &path, NULL);
     if (result != TOOL_DONE || t.help)
         return result;
-    return path ? show(path, t.json) : tool_usage("info needs a FILE (chiaro info --help)");
+    if (!path)
+        return tool_usage("info needs a FILE (chiaro info --help)");
+    if (checksums && t.json)
+        return tool_usage("info --json has the checksums already: it has no use for --checksums");
+    info_file f = { .path = path, .format = format_of(path) };
+    result = read_file(&f);
+    if (result == TOOL_DONE)
+        result = t.json ? info_print_json(&f) : print_file(&f, checksums);
+    free_file(&f);
+    return result;
 }
