@@ -18,6 +18,7 @@ static const struct {
     { "plan", command_plan, "what a loss will take: chiaro plan clip:65536x65536x512" },
     { "tune", command_tune, "find the tiles that are fastest on a device, and keep them" },
     { "devices", command_devices, "what OpenCL devices there are" },
+    { "doctor", command_doctor, "what a report of a fault needs, on one page, and a small check" },
     { "cache", command_cache, "where compiled programs are kept: chiaro cache path|clear" },
     { "info", command_info, "what is in an idx, npy or safetensors file" },
 };

@@ -82,6 +82,7 @@ int command_bench(int argc, char **argv);
 int command_plan(int argc, char **argv);
 int command_cache(int argc, char **argv);
 int command_devices(int argc, char **argv);
+int command_doctor(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_tune(int argc, char **argv);
 int command_tune_trial(int argc, char **argv); // hidden: what chiaro tune starts
