@@ -32,7 +32,7 @@ static const char *format_of(const char *path)
     if (first[0] == 0x1f && first[1] == 0x8b)
         return "gzip";
     if (!there && strchr(path, ':'))
-        return "array of an archive";
+        return "array";
     return first[0] == 0x93 ? "npy" : "idx";
 }
 
@@ -86,7 +86,7 @@ static chi_status find_range(chi_tensor *t, tensor_range *out)
 static chi_status read_tensors(info_file *f)
 {
     if (strcmp(f->format, "safetensors") == 0)
-        return chi_safetensors_read(f->path, &f->tensors);
+        return chi_safetensors_read_with(f->path, &(chi_safetensors_options){ .changed = true }, &f->tensors);
     if (strcmp(f->format, "npz") == 0)
         return chi_npz_read(f->path, &f->tensors);
     const chi_status st = chi_tensor_read(f->path, &f->one);
@@ -106,9 +106,8 @@ static int read_file(info_file *f)
         return tool_error("no memory for the facts of %zu tensors", count);
     for (size_t i = 0; i < count && st == CHI_OK; i++) {
         chi_tensor *t = &f->tensors.items[i];
-        const bool other = t->type == CHI_TYPE_OTHER;
-        snprintf(f->types[i], sizeof f->types[i], "%s", other ? t->word : chi_type_name(t->type));
-        f->bytes[i] = other ? t->size : t->count * chi_type_bytes(t->type);
+        snprintf(f->types[i], sizeof f->types[i], "%s", chi_tensor_type(t));
+        f->bytes[i] = chi_tensor_bytes(t);
         st = find_range(t, &f->ranges[i]);
     }
     return st == CHI_OK ? TOOL_DONE : tool_fail(st);
@@ -181,6 +180,8 @@ static int print_file(const info_file *f, bool checksums)
     chi_text_escape(f->path, path, sizeof path);
     text_say(stdout, 4, "%s: %s, %zu tensor%s, %zu elements, %" PRIu64 " bytes%s%s%s", path, f->format, f->tensors.count, f->tensors.count == 1 ? "" : "s", elements, bytes,
              bytes < 1024 ? "" : " (", bytes < 1024 ? "" : text_bytes(bytes, bytes_text), bytes < 1024 ? "" : ")");
+    if (f->tensors.changed)
+        text_say(stdout, 4, "  changed by another program after chiaro wrote it");
     const bool model = info_is_model(f);
     if (model)
         result = info_print_model(f);
@@ -194,7 +195,7 @@ static int print_file(const info_file *f, bool checksums)
             info_print_fact(f->tensors.keys[i], f->tensors.values[i]);
     }
     if (known && !checksums)
-        printf("  %zu checksums, all right (--checksums shows them)\n", known);
+        printf("  %zu checksums, %s (--checksums shows them)\n", known, f->tensors.changed ? "not all right" : "all right");
     return result;
 }
 

@@ -34,7 +34,7 @@ int info_print_json(const info_file *f)
     for (size_t i = 0; i < f->tensors.pairs; i++)
         json_object_set_new(metadata, f->tensors.keys[i], json_string(f->tensors.values[i]));
     chi_text_escape(f->path, path, sizeof path); // JSON holds UTF-8 alone
-    json_t *root = json_pack("{s:s, s:s, s:o, s:o}", "file", path, "format", f->format, "tensors", list, "metadata", metadata);
+    json_t *root = json_pack("{s:s, s:s, s:b, s:o, s:o}", "file", path, "format", f->format, "changed", (int)f->tensors.changed, "tensors", list, "metadata", metadata);
     if (root && info_is_model(f)) {
         json_object_set_new(root, "encoder", network_json(f, "encoder."));
         json_object_set_new(root, "head", network_json(f, "head."));
