@@ -547,6 +547,9 @@ static void escape(void **state)
     assert_int_equal(chi_text_escape("ab\xff" "c", to, 6), 7); // whole characters or none
     assert_string_equal(to, "ab");
     assert_int_equal(chi_text_escape("abc", NULL, 0), 3);
+    chi_tensor t;
+    assert_int_equal(chi_picture_read("no\xff\x1b\\where", NULL, &t), CHI_ERR_FILE); // in a sentence too
+    assert_non_null(strstr(chi_error_text(), "no\\xff\\x1b\\where: cannot open"));
 }
 
 int main(void)

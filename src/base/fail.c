@@ -38,12 +38,20 @@ static const chi_log *log_of(struct chi_device *dev)
     return voice && voice->log.write ? &voice->log : &chi__default_log;
 }
 
+// What is no printable UTF-8, as a name in a sentence may hold, is written \xNN.
+static void compose(char sentence[CHI__SENTENCE], const char *format, va_list args)
+{
+    char raw[CHI__SENTENCE];
+    vsnprintf(raw, sizeof raw, format, args);
+    chi__text_clean(raw, sentence, CHI__SENTENCE);
+}
+
 void chi__say_to(const chi_log *log, chi_log_level level, const char *format, ...)
 {
     char sentence[CHI__SENTENCE];
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    compose(sentence, format, args);
     va_end(args);
     if (!log || !log->write)
         log = &chi__default_log;
@@ -55,7 +63,7 @@ void chi__say(struct chi_device *dev, chi_log_level level, const char *format, .
     char sentence[CHI__SENTENCE];
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    compose(sentence, format, args);
     va_end(args);
     const chi_log *log = log_of(dev);
     log->write(log->user, level, sentence);
@@ -67,7 +75,7 @@ chi_status chi__fail(struct chi_device *dev, chi_status status, const char *form
     char sentence[CHI__SENTENCE];
     va_list args;
     va_start(args, format);
-    vsnprintf(sentence, sizeof sentence, format, args);
+    compose(sentence, format, args);
     va_end(args);
     memcpy(newest, sentence, sizeof newest);
     chi__voice *voice = (chi__voice *)(void *)dev;

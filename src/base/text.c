@@ -203,16 +203,18 @@ static size_t character(const unsigned char *text)
     return wrong ? 0 : bytes;
 }
 
-size_t chi__text_escape(const char *text, char *to, size_t room)
+static size_t write_out(const char *text, char *to, size_t room, bool sentence)
 {
     static const char digits[] = "0123456789abcdef";
     size_t length = 0, kept = 0;
     while (*text) {
         const unsigned char byte = (unsigned char)*text;
         const char hex[4] = { '\\', 'x', digits[byte >> 4], digits[byte & 15] };
-        const size_t is = character((const unsigned char *)text), adds = !is ? 4 : byte == '\\' ? 2 : is;
+        const size_t is = sentence && (byte == '\n' || byte == '\t') ? 1 : character((const unsigned char *)text);
+        const bool doubled = byte == '\\' && !sentence;
+        const size_t adds = !is ? 4 : doubled ? 2 : is;
         if (length == kept && length + adds < room) { // whole characters only
-            memcpy(to + length, !is ? hex : byte == '\\' ? "\\\\" : text, adds);
+            memcpy(to + length, !is ? hex : doubled ? "\\\\" : text, adds);
             kept += adds;
         }
         length += adds;
@@ -222,3 +224,6 @@ size_t chi__text_escape(const char *text, char *to, size_t room)
         to[kept] = '\0';
     return length;
 }
+
+size_t chi__text_escape(const char *text, char *to, size_t room) { return write_out(text, to, room, false); }
+size_t chi__text_clean(const char *text, char *to, size_t room) { return write_out(text, to, room, true); }

@@ -21,6 +21,8 @@ bool chi__parse_u64(const char *text, unsigned long long *out);
 bool chi__parse_bytes(const char *text, unsigned long long *out); // plain bytes or K, M, G (powers of 1024)
 // A text with everything that is no printable UTF-8 written \xNN, and a backslash \\; the length of all of it, as snprintf.
 size_t chi__text_escape(const char *text, char *to, size_t room);
+// The same for sentences: backslashes, tabs and line ends stay.
+size_t chi__text_clean(const char *text, char *to, size_t room);
 // 1536 → "1.5 KiB"; to must hold 24 characters.
 const char *chi__bytes_text(unsigned long long bytes, char *to);
 
