@@ -65,14 +65,21 @@ refuse_packages() { # why
 # Per cent of an installation, from the last line of apt's status: the first half is fetching, the second unpacking.
 packages_done() { awk -F: '/^dlstatus/ { p = $3 / 2 } /^pmstatus/ { p = 50 + $3 / 2 } END { printf "%d 100", p }' "$1.status" 2>/dev/null; }
 
+# The shell within opens apt's status: sudo hands on no file but the first three.
 install_packages() { # log, packages
-    local log=$1
-    shift
-    exec $AS_ROOT env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends -o APT::Status-Fd=9 "$@" 9>"$log.status"
+    # shellcheck disable=SC2016
+    exec $AS_ROOT env DEBIAN_FRONTEND=noninteractive sh -c '
+        log=$1
+        shift
+        exec apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 -o APT::Status-Fd=9 "$@" 9>"$log.status"' sh "$@"
 }
 
 need_packages() {
     local bytes
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        say "this is no Debian: what README.md names under Building has to be there"
+        return 0
+    fi
     choose_packages "$@"
     if [ -z "$MISSING$UNKNOWN" ]; then
         say "all packages that this needs are installed${LEFT_OUT:+; apt knows none of:$LEFT_OUT}"
