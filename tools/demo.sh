@@ -49,7 +49,7 @@ choose_packages $packages
 expect packages $(($(echo $MISSING $UNKNOWN | wc -w) * 3))
 expect setup 5
 expect build "$(build_seconds 130)"
-expect train $((400 / $(nproc)))
+expect train $((620 / $(nproc)))
 expect eval $((80 / $(nproc)))
 say "installs what is missing, builds chiaro, trains a small network without labels on"
 say "$data, and evaluates it: about $(in_words "$(rest)")"
