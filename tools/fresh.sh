@@ -36,11 +36,14 @@ done
 cd "$(dirname "$0")/.."
 [ "$(id -u)" = 0 ] || lacking "making a root needs the rights of root"
 command -v debootstrap >/dev/null || lacking "debootstrap is not installed (Debian: debootstrap)"
-for tool in unshare chroot mount git apt-get; do
+for tool in unshare setpriv chroot mount git apt-get; do
     command -v "$tool" >/dev/null || lacking "$tool is not installed"
 done
 unshare --mount --pid --fork --kill-child sh -c 'mount --make-rprivate / && mount -t proc proc /proc' 2>/dev/null ||
     lacking "this machine allows no mounts in a namespace of one's own"
+
+files() { git -c safe.directory='*' ls-files -z; } # root runs this in a user's folder too
+files >/dev/null 2>&1 || lacking "this folder is no git checkout, so which files are tracked is not known"
 
 # Lines "deb URI SUITE COMPONENTS" for the release, after the sources that this machine's apt has for its own.
 sources() {
@@ -76,13 +79,16 @@ share_network() { # root
     done
 }
 
+# A command that ends with this script, however that ends.
+tied() { setpriv --pdeathsig KILL "$@"; }
+
 make_root() { # tarball
     local folder log="build/fresh/$release.log" mirror
     mirror=$(sources | awk -v wanted="$release" '$3 == wanted { print $2; exit }')
     [ -n "$mirror" ] || lacking "apt's sources name no Debian mirror to make $release from"
     folder=$(mktemp -d "$PWD/build/fresh/make-$$-XXXXXX")
     echo "fresh.sh: making a minimal $release, about half a minute; build/fresh/$release.log says how it goes" >&2
-    if ! unshare --mount debootstrap --variant=minbase --include=git,ca-certificates "$release" "$folder" "$mirror" >"$log" 2>&1; then
+    if ! tied unshare --mount debootstrap --variant=minbase --include=git,ca-certificates "$release" "$folder" "$mirror" >"$log" 2>&1; then
         tail -n 5 "$log" >&2
         lacking "debootstrap could not make $release"
     fi
@@ -93,7 +99,7 @@ make_root() { # tarball
 
 copy_tree() { # folder
     mkdir -p "$1"
-    git ls-files -z | while IFS= read -r -d '' file; do [ ! -e "$file" ] && [ ! -L "$file" ] || printf '%s\0' "$file"; done |
+    files | while IFS= read -r -d '' file; do [ ! -e "$file" ] && [ ! -L "$file" ] || printf '%s\0' "$file"; done |
         tar --null --no-recursion -T - -cf - | tar -C "$1" --no-same-owner -xf -
 }
 
@@ -128,7 +134,7 @@ tarball="build/fresh/$release.tar"
 [ -z "$renew" ] || rm -f "$tarball"
 [ -f "$tarball" ] || make_root "$tarball"
 root=$(mktemp -d "$PWD/build/fresh/run-$$-XXXXXX")
-tar -C "$root" -xf "$tarball"
+tied tar -C "$root" -xf "$tarball"
 chmod 755 "$root"
 share_network "$root"
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" # no daemons
@@ -172,7 +178,8 @@ tools/demo.sh | ./tools/demo.sh) lister=tools/demo.sh ;;
 *) lister=tools/test.sh ;;
 esac
 export lister
-unshare --mount --pid --fork --kill-child bash "$root/fresh-inside" "$root" "$home" "$as_user" "$@" <&0 &
+# Not through tied: in the background, its shell would be what is tied to.
+setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child bash "$root/fresh-inside" "$root" "$home" "$as_user" "$@" <&0 &
 child=$!
 status=0
 wait "$child" || status=$?

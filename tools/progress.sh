@@ -55,7 +55,8 @@ show() { # a line; "end": the last of its stage
 
 # "DONE TOTAL" from what a count prints, made words; seconds left of the stage go to STAGE_LEFT.
 describe() { # words, stage, seconds so far, done, total
-    local text="$1, $(in_words "$3")" expected=$((${EXPECTED[$2]-0} * FACTOR / 100))
+    local text="$1, $(in_words "$3")" usual=${EXPECTED[$2]-0} expected
+    expected=$((usual * FACTOR / 100))
     STAGE_LEFT=$((expected > $3 ? expected - $3 : expected / 10))
     if [ "${5:-0}" -gt 0 ] && [ "$4" -gt 0 ]; then
         [ "$5" = 100 ] && text="$text, $4 %" || text="$text, $4 of $5"
@@ -63,7 +64,7 @@ describe() { # words, stage, seconds so far, done, total
     fi
     EXPECTED[$2]=0
     DESCRIBED="$text; about $(in_words $((STAGE_LEFT + $(rest)))) left"
-    EXPECTED[$2]=$((expected * 100 / FACTOR))
+    EXPECTED[$2]=$usual
 }
 
 end_watched() {
