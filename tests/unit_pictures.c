@@ -244,7 +244,7 @@ static void png_refusals(void **state)
     }
     for (size_t at = 8; at < b.count - 12; at++) { // whatever bit is flipped in front of its end
         bytes flipped = b;
-        flipped.at[at] ^= 1 << at % 8;
+        flipped.at[at] = (unsigned char)(flipped.at[at] ^ 1u << at % 8);
         refused("flip.png", &flipped, NULL, "");
     }
     b = png(0, 2, NULL, 0);

@@ -61,7 +61,10 @@ bool chi__identity_same(const chi__identity *a, const chi__identity *b)
 static void architecture_of(const char *name, char *to, size_t room)
 {
     const char *gfx = strstr(name, "gfx");
-    snprintf(to, room, "%s", gfx ? gfx : name);
+    const char *from = gfx ? gfx : name;
+    const size_t length = strnlen(from, room - 1);
+    memcpy(to, from, length); // not by snprintf: gcc 14 with sanitizers takes `from` for NULL, and warns
+    to[length] = '\0';
     if (gfx) {
         to[strcspn(to, ":+-) ")] = '\0';
     } else if (strncmp(name, "pthread-", 8) == 0 || strncmp(name, "cpu-", 4) == 0) {
