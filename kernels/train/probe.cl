@@ -35,22 +35,30 @@ inline void logits_of(global const float *x, const uint i, const uint n, const u
         acc[r] = acc[r] + vload16(0, w + (size_t)dim * padded + c);
 }
 
-// Logits to p − [c = label]; returns v. −1 for a row that does not count: zeros.
-inline float softmax_gradient(global float *l, const uint classes, const uint padded, const int label)
+// Logits to numbers in proportion to the probabilities; returns their sum, *most receives the largest logit.
+inline float exponentials(global float *l, const uint classes, const uint padded, float *most)
 {
-    float most = l[0], sum = 0.0f;
+    float sum = 0.0f;
+    *most = l[0];
     for (uint c = 1; c < classes; c++)
-        most = l[c] > most ? l[c] : most;
-    const float own = label < 0 ? 0.0f : l[label] - most;
+        *most = l[c] > *most ? l[c] : *most;
     for (uint c = 0; c < padded; c++) {
-        const float d = c < classes ? l[c] - most : -100.0f;
+        const float d = c < classes ? l[c] - *most : -100.0f;
         l[c] = d < -80.0f ? 0.0f : exp_of(d);
         sum = sum + l[c];
     }
-    const float by = label < 0 ? 0.0f : recip(sum);
+    return sum;
+}
+
+// Logits to p − [c = label]; returns v. −1 for a row that does not count: zeros.
+inline float softmax_gradient(global float *l, const uint classes, const uint padded, const int label)
+{
+    const float own = label < 0 ? 0.0f : l[label];
+    float most;
+    const float sum = exponentials(l, classes, padded, &most), by = label < 0 ? 0.0f : recip(sum);
     for (uint c = 0; c < padded; c++)
         l[c] = l[c] * by - (label == (int)c ? 1.0f : 0.0f);
-    return label < 0 ? 0.0f : log_of(sum) - own;
+    return label < 0 ? 0.0f : log_of(sum) - (own - most);
 }
 
 // Sixteen classes of the gradient, features k0 … k1 − 1 (dim: the bias), grow by ROWS terms.
@@ -130,4 +138,25 @@ kernel void probe_predict(const uint n, const uint dim, const uint classes, cons
     CHI_UNROLL for (uint r = 0; r < AT_ONCE; r++)
         if (i + r < n)
             predicted[i + r] = (int)best[r];
+}
+
+// p of every class, zeros in the padding; AT_ONCE rows a work-item.
+kernel void probe_probabilities(const uint n, const uint dim, const uint classes, const uint padded, global const float *restrict x,
+                                global const float *restrict weights, global float *p) // [n][padded]
+{
+    const uint i = (uint)get_global_id(0) * AT_ONCE;
+    for (uint c = 0; c < padded; c += 16) {
+        float16 acc[AT_ONCE];
+        logits_of(x, i, n, dim, padded, c, weights, acc);
+        CHI_UNROLL for (uint r = 0; r < AT_ONCE; r++)
+            if (i + r < n)
+                vstore16(acc[r], 0, p + (size_t)(i + r) * padded + c);
+    }
+    for (uint r = i; r < min(n, i + AT_ONCE); r++) {
+        global float *row = p + (size_t)r * padded;
+        float most;
+        const float by = recip(exponentials(row, classes, padded, &most));
+        for (uint c = 0; c < padded; c++)
+            row[c] = row[c] * by;
+    }
 }

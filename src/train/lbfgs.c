@@ -7,20 +7,20 @@
 
 #include "../base/memory.h"
 
-enum { HISTORY = 10, MOST_TRIALS = 25 };
+enum { HISTORY = 10, MOST_TRIALS = 25, VECTORS = 5 + 2 * HISTORY };
 static const double SUFFICIENT = 1e-4, CURVATURE = 0.9; // the Wolfe conditions' constants
-static const double LEAST_GRADIENT = 1e-7, LEAST_CHANGE = 1e-9;
+static const double LEAST_PROMISE = 1e-8;               // gᵀHg, in values
+static const double ROUNDING = 1e-7;                    // of a value, in values
 
 typedef struct point { double t, value, slope; } point; // along the line
 
 typedef struct search {
-    size_t n, iterations, evaluations, most_evaluations;
-    chi__objective objective;
-    void *user;
-    double *x, *gradient, *direction, *trial, *trial_gradient;
+    size_t n, iterations, evaluations;
+    const chi__lbfgs_options *o;
+    double *x, *gradient, *direction, *trial, *trial_gradient, *applied;
     double *s[HISTORY], *y[HISTORY], rho[HISTORY];
     size_t kept, newest;
-    double value;
+    double value, last; // last: t of trial and trial_gradient
 } search;
 
 static double dot(const double *a, const double *b, size_t n)
@@ -31,13 +31,22 @@ static double dot(const double *a, const double *b, size_t n)
     return sum;
 }
 
+static double largest(const double *a, size_t n)
+{
+    double most = 0.0;
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, fabs(a[i]));
+    return most;
+}
+
+// ---- line search -------------------------------------------------------------------------------------
 static chi_status evaluate(search *f, double t, point *out)
 {
     for (size_t i = 0; i < f->n; i++)
         f->trial[i] = f->x[i] + t * f->direction[i];
     f->evaluations++;
-    out->t = t;
-    CHI_TRY(f->objective(f->user, f->trial, &out->value, f->trial_gradient));
+    f->last = out->t = t;
+    CHI_TRY(f->o->objective(f->o->user, f->trial, &out->value, f->trial_gradient));
     out->slope = dot(f->trial_gradient, f->direction, f->n);
     return CHI_OK;
 }
@@ -55,16 +64,23 @@ static double between(point a, point b)
     return !isfinite(t) ? 0.5 * (low + high) : fmin(fmax(t, low + margin), high - margin);
 }
 
-static bool too_high(point start, point p) { return !(p.value <= start.value + SUFFICIENT * p.t * start.slope); }
+// Near the end values differ by less than they are rounded: then the slope, which is not, says whether there was a decrease
+// (Hager & Zhang 2005, the approximate Wolfe conditions).
+static bool too_high(point start, point p)
+{
+    if (p.value <= start.value + SUFFICIENT * p.t * start.slope)
+        return false;
+    return !(p.value <= start.value + ROUNDING * fabs(start.value) && p.slope <= (2.0 * SUFFICIENT - 1.0) * start.slope);
+}
 static bool flat_enough(point start, point p) { return fabs(p.slope) <= -CURVATURE * start.slope; }
 
 // Between a point that fits and one that does not.
 static chi_status zoom(search *f, point start, point low, point high, point *best)
 {
-    for (size_t trial = 0; trial < MOST_TRIALS && f->evaluations < f->most_evaluations; trial++) {
+    for (size_t trial = 0; trial < MOST_TRIALS; trial++) {
         point p;
         CHI_TRY(evaluate(f, between(low, high), &p));
-        if (too_high(start, p) || p.value >= low.value) {
+        if (too_high(start, p) || p.value > low.value + ROUNDING * fabs(low.value)) {
             high = p;
         } else {
             *best = p;
@@ -74,7 +90,7 @@ static chi_status zoom(search *f, point start, point low, point high, point *bes
                 high = low;
             low = p;
         }
-        if (fabs(high.t - low.t) * -start.slope < LEAST_CHANGE)
+        if (!(fabs(high.t - low.t) * -start.slope >= ROUNDING * LEAST_PROMISE * fabs(start.value)))
             return CHI_OK;
     }
     return CHI_OK;
@@ -87,10 +103,10 @@ static chi_status line_search(search *f, double first, point *best)
     point before = start;
     double t = first;
     *best = start;
-    for (size_t trial = 0; trial < MOST_TRIALS && f->evaluations < f->most_evaluations; trial++) {
+    for (size_t trial = 0; trial < MOST_TRIALS; trial++) {
         point p;
         CHI_TRY(evaluate(f, t, &p));
-        if (too_high(start, p) || (trial > 0 && p.value >= before.value))
+        if (too_high(start, p) || (trial > 0 && !(p.value < before.value)))
             return zoom(f, start, before, p, best);
         *best = p;
         if (flat_enough(start, p))
@@ -103,10 +119,31 @@ static chi_status line_search(search *f, double first, point *best)
     return CHI_OK;
 }
 
+// ---- directions ------------------------------------------------------------------------------------------
+// direction ← the caller's H · direction, or itself.
+static void apply(search *f)
+{
+    if (!f->o->apply)
+        return;
+    f->o->apply(f->o->user, f->direction, f->applied);
+    memcpy(f->direction, f->applied, f->n * sizeof *f->direction);
+}
+
+// (sᵀy) / (yᵀHy) of the newest step: the size of H that fits it.
+static double scale_of(search *f)
+{
+    const double *y = f->y[f->newest];
+    if (!f->o->apply)
+        return 1.0 / (f->rho[f->newest] * dot(y, y, f->n));
+    f->o->apply(f->o->user, y, f->applied);
+    return 1.0 / (f->rho[f->newest] * dot(y, f->applied, f->n));
+}
+
 // −H · gradient by the two loops.
 static void find_direction(search *f)
 {
     double alpha[HISTORY];
+    const double scale = f->kept ? scale_of(f) : 1.0;
     for (size_t i = 0; i < f->n; i++)
         f->direction[i] = -f->gradient[i];
     for (size_t k = 0; k < f->kept; k++) {
@@ -115,11 +152,9 @@ static void find_direction(search *f)
         for (size_t i = 0; i < f->n; i++)
             f->direction[i] -= alpha[h] * f->y[h][i];
     }
-    if (f->kept) {
-        const double scale = 1.0 / (f->rho[f->newest] * dot(f->y[f->newest], f->y[f->newest], f->n));
-        for (size_t i = 0; i < f->n; i++)
-            f->direction[i] *= scale;
-    }
+    apply(f);
+    for (size_t i = 0; i < f->n; i++)
+        f->direction[i] *= scale;
     for (size_t k = f->kept; k-- > 0;) {
         const size_t h = (f->newest + HISTORY - k) % HISTORY;
         const double beta = f->rho[h] * dot(f->y[h], f->direction, f->n);
@@ -132,69 +167,71 @@ static void find_direction(search *f)
 static chi_status move(search *f, point best)
 {
     const size_t next = f->kept ? (f->newest + 1) % HISTORY : 0;
-    point there;
-    CHI_TRY(evaluate(f, best.t, &there)); // the line search may have looked elsewhere since
+    if (f->last != best.t) // the line search has looked elsewhere since
+        CHI_TRY(evaluate(f, best.t, &best));
     for (size_t i = 0; i < f->n; i++) {
         f->s[next][i] = f->trial[i] - f->x[i];
         f->y[next][i] = f->trial_gradient[i] - f->gradient[i];
     }
     const double curvature = dot(f->s[next], f->y[next], f->n);
-    if (curvature > 1e-10) {
+    if (curvature > 0.0 && isfinite(1.0 / curvature)) {
         f->rho[next] = 1.0 / curvature;
         f->newest = next;
         f->kept += f->kept < HISTORY;
     }
     memcpy(f->x, f->trial, f->n * sizeof *f->x);
     memcpy(f->gradient, f->trial_gradient, f->n * sizeof *f->gradient);
-    f->value = there.value;
+    f->value = best.value;
+    f->iterations++;
     return CHI_OK;
 }
 
-static double largest(const double *a, size_t n)
+static double first_step(const search *f)
 {
-    double most = 0.0;
-    for (size_t i = 0; i < n; i++)
-        most = fmax(most, fabs(a[i]));
-    return most;
+    double sum = 0.0;
+    for (size_t i = 0; i < f->n; i++)
+        sum += fabs(f->gradient[i]);
+    return f->o->apply || f->kept ? 1.0 : fmin(1.0, 1.0 / sum);
 }
 
-static chi_status run(search *f, size_t iterations)
+static chi_status run(search *f)
 {
-    CHI_TRY(f->objective(f->user, f->x, &f->value, f->gradient));
-    for (size_t i = 0; i < iterations && f->evaluations < f->most_evaluations && largest(f->gradient, f->n) > LEAST_GRADIENT; i++) {
+    f->evaluations++;
+    CHI_TRY(f->o->objective(f->o->user, f->x, &f->value, f->gradient));
+    if (!isfinite(f->value) || !isfinite(dot(f->gradient, f->gradient, f->n)))
+        return chi__fail(NULL, CHI_ERR_DATA, "lbfgs: the objective is %g at the start", f->value);
+    while (f->iterations < f->o->iterations && largest(f->gradient, f->n) > 0.0) {
         point best;
-        const double before = f->value;
+        if (f->o->update)
+            CHI_TRY(f->o->update(f->o->user, f->iterations, f->x));
         find_direction(f);
-        double sum = 0.0;
-        for (size_t k = 0; k < f->n; k++)
-            sum += fabs(f->gradient[k]);
-        CHI_TRY(line_search(f, i ? 1.0 : fmin(1.0, 1.0 / sum), &best));
+        if (!(-dot(f->gradient, f->direction, f->n) > LEAST_PROMISE * f->value))
+            return CHI_OK;
+        CHI_TRY(line_search(f, first_step(f), &best));
         if (best.t == 0.0)
             return CHI_OK;
         CHI_TRY(move(f, best));
-        f->iterations++;
-        if (fabs(before - f->value) < LEAST_CHANGE)
-            return CHI_OK;
+        if (f->o->progress)
+            f->o->progress(f->o->user, f->iterations);
     }
     return CHI_OK;
 }
 
-chi_status chi__lbfgs(size_t n, double *x, size_t iterations, chi__objective objective, void *user, chi__lbfgs_report *report)
+chi_status chi__lbfgs(size_t n, double *x, const chi__lbfgs_options *options, chi__lbfgs_report *report)
 {
-    search f = { .n = n, .most_evaluations = iterations * 5 / 4 + iterations, .objective = objective, .user = user, .x = x };
-    double *room = chi__alloc(n * (4 + 2 * HISTORY), sizeof *room);
+    search f = { .n = n, .o = options, .x = x };
+    double *room = chi__alloc(n, VECTORS * sizeof *room);
     if (!room)
-        return chi__fail(NULL, CHI_ERR_MEMORY, "lbfgs: no memory for %zu vectors of %zu numbers", (size_t)(4 + 2 * HISTORY), n);
-    f.gradient = room;
-    f.direction = room + n;
-    f.trial = room + 2 * n;
-    f.trial_gradient = room + 3 * n;
+        return chi__fail(NULL, CHI_ERR_MEMORY, "lbfgs: no memory for %d vectors of %zu numbers", VECTORS, n);
+    double **all[] = { &f.gradient, &f.direction, &f.trial, &f.trial_gradient, &f.applied };
+    for (size_t i = 0; i < 5; i++)
+        *all[i] = room + i * n;
     for (size_t h = 0; h < HISTORY; h++) {
-        f.s[h] = room + (4 + 2 * h) * n;
-        f.y[h] = room + (5 + 2 * h) * n;
+        f.s[h] = room + (5 + 2 * h) * n;
+        f.y[h] = room + (6 + 2 * h) * n;
     }
-    const chi_status st = run(&f, iterations);
-    *report = (chi__lbfgs_report){ f.value, largest(f.gradient, n), f.iterations };
+    const chi_status st = run(&f);
+    *report = (chi__lbfgs_report){ f.value, largest(f.gradient, n), f.iterations, f.evaluations };
     chi__free(room);
     return st;
 }

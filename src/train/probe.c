@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // probe.c: the linear probe: logistic regression on standardised features (columns.c), its gradient on the device, the
-// minimiser (lbfgs.c) on the host. Kernel: kernels/train/probe.cl. Reference: src/ref/metrics.c. Header: include/chiaro/metrics.h.
+// minimiser (lbfgs.c) and its preconditioner (curvature.c) on the host. Kernel: kernels/train/probe.cl. Reference: src/ref/metrics.c. Header: include/chiaro/metrics.h.
 #include <chiaro/metrics.h>
 
 #include <math.h>
@@ -8,10 +8,12 @@
 
 #include "../base/memory.h"
 #include "../tiles/tiles.h"
+#include "curvature.h"
 #include "features.h"
 #include "lbfgs.h"
 
-enum { MOST_CLASSES = 1024, ROWS = 8, ITERATIONS = 1000, MOST_PARTIAL = 1 << 24, MOST_QUERIES = 1 << 22 }; // the last two in floats
+enum { MOST_CLASSES = 1024, ROWS = 8, ITERATIONS = 1000, FIRST_UPDATE = 10 };
+enum { MOST_PARTIAL = 1 << 24, MOST_QUERIES = 1 << 22 }; // in floats
 static const double PENALTY = 1e-4;
 static const char *const WHO = "probe";
 
@@ -26,8 +28,13 @@ typedef struct probe {
     int32_t *number, *class_of;     // number of a class among them, −1 for the others, and back
     chi__columns columns;
     chi_buffer *base, *labels, *weights, *partial, *total, *values, *scratch;
-    chi__kernel *gradient, *reduce, *predict;
+    chi__kernel *gradient, *reduce, *predict, *probabilities;
     float *host, *host_values; // [entries], [n]
+    size_t samples, sampled;   // rows of the preconditioner, and how many of them are in `sample`
+    float *sample;             // [samples][dim + 1], ones at the end
+    chi_buffer *sample_rows, *sample_probabilities;
+    chi__curvature *curvature; // NULL: none
+    size_t next_update;        // step
 } probe;
 
 // ---- classes and memory ------------------------------------------------------------------------------
@@ -66,12 +73,14 @@ static chi_status get_memory(probe *p)
     chi__items_define(p->tile, items);
     CHI_TRY(chi__kernel_get(p->dev, "train/probe.cl", "probe_gradient", items, &p->gradient));
     CHI_TRY(chi__kernel_get(p->dev, "train/probe.cl", "probe_predict", items, &p->predict));
+    CHI_TRY(chi__kernel_get(p->dev, "train/probe.cl", "probe_probabilities", items, &p->probabilities));
     CHI_TRY(chi__kernel_get(p->dev, "encoder/reduce.cl", "encoder_reduce", "", &p->reduce));
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         CHI_TRY(chi_buffer_create(p->dev, 4 * all[i].floats, all[i].buffer));
     p->host = chi__alloc(p->entries, sizeof *p->host);
     p->host_values = chi__alloc(p->n, sizeof *p->host_values);
-    return p->host && p->host_values ? CHI_OK : chi__fail(p->dev, CHI_ERR_MEMORY, "probe: no memory for %zu weights and %zu rows", p->entries, p->n);
+    p->sample = chi__alloc(p->samples, (p->dim + 1) * sizeof *p->sample);
+    return p->host && p->host_values && p->sample ? CHI_OK : chi__fail(p->dev, CHI_ERR_MEMORY, "probe: no memory for %zu weights and %zu rows", p->entries, p->n);
 }
 
 static chi_status plan(probe *p)
@@ -84,15 +93,19 @@ static chi_status plan(probe *p)
     p->parts = chi__div_up(p->n, chi__superblock(p->n));
     const size_t fit = MOST_PARTIAL / p->entries;
     p->chunk = fit < 1 ? 1 : fit < p->parts ? fit : p->parts;
+    p->samples = chi__curvature_samples(p->n, p->dim + 1);
     return get_memory(p);
 }
 
 static void release(probe *p)
 {
-    chi_buffer **all[] = { &p->base, &p->labels, &p->weights, &p->partial, &p->total, &p->values, &p->scratch };
+    chi_buffer **all[] = { &p->base, &p->labels, &p->weights, &p->partial, &p->total, &p->values, &p->scratch,
+                           &p->sample_rows, &p->sample_probabilities };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         chi_buffer_destroy(all[i]);
     chi__columns_finish(&p->columns);
+    chi__curvature_destroy(&p->curvature);
+    chi__free(p->sample);
     chi__free(p->number);
     chi__free(p->class_of);
     chi__free(p->host);
@@ -100,6 +113,18 @@ static void release(probe *p)
 }
 
 // ---- base ----------------------------------------------------------------------------------------------
+// Rows at equal distances make the sample: of sorted classes each gives its share.
+static void take_samples(probe *p, const chi__block *block, const float *rows)
+{
+    for (; p->sampled < p->samples; p->sampled++) {
+        const size_t row = (size_t)((uint64_t)p->sampled * p->n / p->samples);
+        if (row >= block->first + block->rows)
+            return;
+        memcpy(p->sample + p->sampled * (p->dim + 1), rows + (row - block->first) * p->dim, p->dim * sizeof *rows);
+        p->sample[p->sampled * (p->dim + 1) + p->dim] = 1.0f;
+    }
+}
+
 static chi_status upload_block(void *user, const chi__block *block)
 {
     probe *p = user;
@@ -109,6 +134,8 @@ static chi_status upload_block(void *user, const chi__block *block)
     chi_status st = chi__columns_standardise(p->dev, &p->columns, "base", block, rows);
     if (st == CHI_OK)
         st = chi_buffer_upload(p->base, 4ull * block->first * p->dim, rows, 4ull * block->rows * p->dim);
+    if (st == CHI_OK)
+        take_samples(p, block, rows);
     chi__free(rows);
     return st;
 }
@@ -174,6 +201,54 @@ static chi_status objective(void *user, const double *x, double *value, double *
         gradient[e] = padding ? 0.0 : (double)p->host[e] / (double)p->n + 2.0 * penalty * x[e];
     }
     return CHI_OK;
+}
+
+// ---- preconditioner --------------------------------------------------------------------------------------
+static chi_status probabilities(void *user, const double *x, float *to)
+{
+    probe *p = user;
+    CHI_TRY(upload_weights(p, x));
+    CHI_TRY(chi__run(p->dev, &(chi__launch){
+        .kernel = p->probabilities, .global = { chi__div_up(p->samples, chi__item_rows(p->tile)) }, .local = { chi__row_items(p->tile) },
+        .args = { U32(p->samples), U32(p->dim), U32(p->classes), U32(p->padded), BUF(p->sample_rows), BUF(p->weights),
+                  BUF(p->sample_probabilities) },
+    }));
+    return chi_buffer_download(p->sample_probabilities, 0, to, 4ull * p->samples * p->padded);
+}
+
+static chi_status create_curvature(probe *p)
+{
+    CHI_TRY(chi_buffer_create(p->dev, 4ull * p->samples * p->dim, &p->sample_rows));
+    CHI_TRY(chi_buffer_create(p->dev, 4ull * p->samples * p->padded, &p->sample_probabilities));
+    for (size_t i = 0; i < p->samples; i++)
+        CHI_TRY(chi_buffer_upload(p->sample_rows, 4ull * i * p->dim, p->sample + i * (p->dim + 1), 4ull * p->dim));
+    return chi__curvature_create(p->dev, &(chi__curvature_options){
+        .width = p->dim + 1, .classes = p->classes, .padded = p->padded, .samples = p->samples, .rows = p->sample,
+        .penalty = p->penalty, .probabilities = probabilities, .user = p,
+    }, &p->curvature);
+}
+
+// Near the start and, less and less often, on the way: weights soon change by less than the blocks notice.
+static chi_status update(void *user, size_t iteration, const double *x)
+{
+    probe *p = user;
+    if (iteration < p->next_update)
+        return CHI_OK;
+    p->next_update = iteration ? 3 * iteration : FIRST_UPDATE;
+    return chi__curvature_update(p->curvature, x);
+}
+
+static void apply(void *user, const double *g, double *to)
+{
+    const probe *p = user;
+    chi__curvature_solve(p->curvature, g, to);
+}
+
+static void progress(void *user, size_t iteration)
+{
+    const probe *p = user;
+    if (p->args->progress)
+        p->args->progress(p->args->user, iteration, ITERATIONS);
 }
 
 // ---- queries -----------------------------------------------------------------------------------------------
@@ -251,11 +326,18 @@ static chi_status fit(probe *p, chi_probe_report *report)
 {
     CHI_TRY(plan(p));
     CHI_TRY(upload_base(p));
+    if (p->samples && p->classes > 1)
+        CHI_TRY(create_curvature(p));
     double *x = chi__alloc(p->entries, sizeof *x);
     if (!x)
         return chi__fail(p->dev, CHI_ERR_MEMORY, "probe: no memory for %zu weights", p->entries);
+    chi__lbfgs_options options = { .iterations = ITERATIONS, .objective = objective, .progress = progress, .user = p };
     chi__lbfgs_report end = { 0 };
-    chi_status st = chi__lbfgs(p->entries, x, ITERATIONS, objective, p, &end);
+    if (p->curvature) {
+        options.update = update;
+        options.apply = apply;
+    }
+    chi_status st = chi__lbfgs(p->entries, x, &options, &end);
     *report = (chi_probe_report){ .loss = end.value, .gradient = end.gradient, .iterations = end.iterations };
     if (st == CHI_OK)
         st = score(p, x, report);
