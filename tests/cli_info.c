@@ -72,6 +72,37 @@ static void formats(void **state)
     json_decref(root);
 }
 
+// Types of others' are listed, an array is named behind its file, and what another program changed is shown, and said.
+static void of_others(void **state)
+{
+    (void)state;
+    static const char header[] = "{\"q\":{\"dtype\":\"F8_E4M3\",\"shape\":[2,2],\"data_offsets\":[0,4]},"
+                                 "\"x\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[4,6]}}";
+    char raw[sizeof header + 13] = { sizeof header - 1 };
+    const char *path = test_path("others.safetensors"), *ours = test_path("ours.safetensors");
+    memcpy(raw + 8, header, sizeof header - 1);
+    memcpy(raw + 8 + sizeof header - 1, "\1\2\3\4\5\6", 6);
+    test_write(path, raw, 8 + sizeof header - 1 + 6);
+    expect("info '%s'", path, 0, "q  F8_E4M3 2 x 2\n");
+    expect("info '%s'", path, 0, "2 tensors, 6 elements, 6 bytes");
+    expect("info --json '%s'", path, 0, "F8_E4M3");
+    expect("info '%s:x'", path, 0, "U8   2  5 to 6");
+    expect("info '%s:q'", path, 1, "elements of type 'F8_E4M3'");
+    expect("info '%s:z'", path, 1, "it has 2: q, x");
+    size_t count;
+    float values[4] = { 1, 2, 3, 4 };
+    chi_tensor item = { .name = "w", .shape = { 4 }, .dims = 1, .count = 4, .bytes = values };
+    assert_int_equal(chi_safetensors_write(ours, &(chi_tensors){ .items = &item, .count = 1 }), CHI_OK);
+    unsigned char *bytes = test_read(ours, &count);
+    bytes[count - 1] ^= 1;
+    bytes[count - 9] ^= 1;
+    test_write(ours, bytes, count);
+    free(bytes);
+    expect("info '%s'", ours, 0, "  changed by another program");
+    expect("info '%s'", ours, 0, "w  F32  4");
+    expect("info --json '%s'", ours, 0, "\"changed\":true");
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -109,6 +140,6 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(formats), cmocka_unit_test(refusals) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(formats), cmocka_unit_test(of_others), cmocka_unit_test(refusals) };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -9,8 +9,18 @@
 
 #include "../base/fail.h"
 #include "../base/memory.h"
+#include "../base/text.h"
 
-enum { DIGITS = 24 }; // room for a 64-bit integer's text
+enum {
+    DIGITS = 24, // room for a 64-bit integer's text
+    SHOWN = 100, // of a name in a sentence
+};
+
+static const char *shown(const char *name, char to[SHOWN])
+{
+    chi__text_escape(name, to, SHOWN);
+    return to;
+}
 
 // A label: its name, or its value where the name is NULL.
 typedef struct key { const char *name; int64_t value; } key;
@@ -221,10 +231,10 @@ static chi_status sort_known(const char *const *names, size_t classes, key **out
         qsort(known, classes, sizeof *known, by_key);
     for (size_t c = 1; c < classes; c++) {
         if (strcmp(known[c - 1].name, known[c].name) == 0) {
-            const char *twice = known[c].name;
+            char text[SHOWN];
+            shown(known[c].name, text);
             chi__free(known);
-            return chi__fail(NULL, CHI_ERR_ARGUMENT, "labels_map: the class \"%.64s\" is twice among the %zu known", twice,
-                             classes);
+            return chi__fail(NULL, CHI_ERR_ARGUMENT, "labels_map: the class \"%s\" is twice among the %zu known", text, classes);
         }
     }
     *out = known;
@@ -245,6 +255,7 @@ static chi_status place_classes(const chi_labels *labels, const key *known, size
 {
     for (size_t k = 0; k < classes; k++)
         all[known[k].value].name = known[k].name;
+    char text[SHOWN];
     *count = classes;
     for (size_t c = 0; c < labels->classes; c++) {
         const key wanted = { .name = labels->names[c] };
@@ -253,8 +264,8 @@ static chi_status place_classes(const chi_labels *labels, const key *known, size
         if (!hit && row == labels->count)
             continue; // a class without rows need not be known
         if (!hit && !append)
-            return chi__fail(NULL, CHI_ERR_DATA, "row %zu has the class \"%.64s\", which is none of the %zu known", row,
-                             labels->names[c], classes);
+            return chi__fail(NULL, CHI_ERR_DATA, "row %zu has the class \"%s\", which is none of the %zu known", row,
+                             shown(labels->names[c], text), classes);
         to[c] = (int32_t)(hit ? (size_t)hit->value : *count);
         if (!hit)
             all[(*count)++] = wanted;

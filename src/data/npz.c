@@ -9,19 +9,16 @@
 
 enum { LISTED = 400 }; // bytes of names in a sentence
 
-// "a, b and 3 more"; a name's bytes that would drive a terminal are shown as '?'.
+// "a, b and 3 more"
 static void list_names(const char *const *names, size_t count, chi__text *to)
 {
-    char name[64];
+    char name[200];
     for (size_t i = 0; i < count; i++) {
         if (to->length > LISTED) {
             chi__text_add(to, " and %zu more", count - i);
             return;
         }
-        snprintf(name, sizeof name, "%s", names[i]);
-        for (char *at = name; *at; at++)
-            if ((unsigned char)*at < 32 || *at == 127)
-                *at = '?';
+        chi__text_escape(names[i], name, sizeof name);
         chi__text_add(to, "%s%s", i ? ", " : "", name);
     }
 }
@@ -76,7 +73,9 @@ static chi_status read_members(chi__array *a, const chi__zip *zip, chi_tensors *
     for (size_t i = 0; i < zip->count; i++) {
         chi__stream_close(&a->stream);
         a->stream = (chi__stream){ .file = &a->file };
-        snprintf(a->stream.name, sizeof a->stream.name, "%s:%.250s", a->file.path, zip->members[i].name);
+        char name[200];
+        chi__text_escape(zip->members[i].name, name, sizeof name);
+        snprintf(a->stream.name, sizeof a->stream.name, "%s:%s", a->file.path, name);
         CHI_TRY(chi__array_of_member(a, &zip->members[i]));
         CHI_TRY(chi__array_load(a, &to->items[to->count]));
         to->count++;

@@ -10,8 +10,10 @@
 #include <string.h>
 
 #include "../base/memory.h"
+#include "../base/text.h"
 
 enum {
+    SHOWN = 200,
     END = 22, LOCATOR = 20, END64 = 56, ENTRY = 46, LOCAL = 30,
     COMMENT_MAX = 65535,
     DIRECTORY_MAX = 64 << 20,
@@ -25,6 +27,13 @@ static uint64_t number(const unsigned char *at, int bytes)
     while (bytes--)
         v = v << 8 | at[bytes];
     return v;
+}
+
+// A member's name for a sentence.
+static const char *shown(const chi__member *m, char to[SHOWN])
+{
+    chi__text_escape(m->name, to, SHOWN);
+    return to;
 }
 
 typedef struct directory { uint64_t offset, bytes, count, limit; } directory; // limit: where the end records begin
@@ -146,10 +155,11 @@ static chi_status read_entry(const chi__file *file, const unsigned char *at, uin
     if (*used > left || memchr(at + ENTRY, 0, name) || !read_extra(at + ENTRY + name, extra, m))
         return damaged(file, "an entry of the directory is longer than the rest, or its name holds a zero");
     take_name(at + ENTRY, name, names, m);
+    char shown_name[SHOWN];
     uint64_t end;
     if (!chi__add(m->offset, LOCAL + name, &end) || !chi__add(end, m->packed, &end) || end > d->offset)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: member %.200s: %" PRIu64 " bytes at byte %" PRIu64
-                         " do not fit before the directory at byte %" PRIu64, file->path, m->name, m->packed, m->offset,
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: member %s: %" PRIu64 " bytes at byte %" PRIu64
+                         " do not fit before the directory at byte %" PRIu64, file->path, shown(m, shown_name), m->packed, m->offset,
                          d->offset);
     return CHI_OK;
 }
@@ -163,6 +173,7 @@ static int by_offset(const void *a, const void *b)
 // Each member's end is where the next begins.
 static chi_status check_overlap(const chi__file *file, const directory *d, chi__zip *zip)
 {
+    char name[SHOWN], next[SHOWN];
     chi__member **sorted = chi__alloc(zip->count, sizeof *sorted);
     chi_status st = CHI_OK;
     if (!sorted)
@@ -175,8 +186,8 @@ static chi_status check_overlap(const chi__file *file, const directory *d, chi__
         chi__member *m = sorted[i];
         m->end = i + 1 < zip->count ? sorted[i + 1]->offset : d->offset;
         if (m->offset + LOCAL + m->name_bytes + m->packed > m->end)
-            st = chi__fail(NULL, CHI_ERR_FORMAT, "%s: members %.200s and %.200s overlap: not a zip archive of an honest program",
-                           file->path, m->name, sorted[i + 1]->name);
+            st = chi__fail(NULL, CHI_ERR_FORMAT, "%s: members %s and %s overlap: not a zip archive of an honest program",
+                           file->path, shown(m, name), shown(sorted[i + 1], next));
     }
     chi__free(sorted);
     return st;
@@ -232,20 +243,21 @@ void chi__zip_free(chi__zip *zip)
 chi_status chi__zip_stream(chi__file *file, const chi__member *m, chi__stream *out)
 {
     unsigned char local[LOCAL];
+    char name[SHOWN];
     if (m->flags & ENCRYPTED)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: member %.200s is encrypted", file->path, m->name);
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: member %s is encrypted", file->path, shown(m, name));
     if (m->method != STORED && m->method != DEFLATE)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: member %.200s is packed by method %d; stored (0) and deflated (8) are read",
-                         file->path, m->name, m->method);
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: member %s is packed by method %d; stored (0) and deflated (8) are read",
+                         file->path, shown(m, name), m->method);
     if (m->method == STORED ? m->bytes != m->packed : m->bytes / CHI__DEFLATE_RATIO > m->packed)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: member %.200s is to hold %" PRIu64 " bytes in %" PRIu64
-                         ", which its method cannot", file->path, m->name, m->bytes, m->packed);
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: member %s is to hold %" PRIu64 " bytes in %" PRIu64
+                         ", which its method cannot", file->path, shown(m, name), m->bytes, m->packed);
     CHI_TRY(chi__file_read(file, m->offset, local, LOCAL));
     const uint64_t begin = m->offset + LOCAL + number(local + 26, 2) + number(local + 28, 2);
     if (memcmp(local, "PK\3\4", 4) != 0 || number(local + 26, 2) != m->name_bytes || begin > m->end ||
         m->packed > m->end - begin || number(local + 8, 2) != m->method)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: member %.200s: its own header at byte %" PRIu64
-                         " says something else than the directory: the file is damaged", file->path, m->name, m->offset);
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: member %s: its own header at byte %" PRIu64
+                         " says something else than the directory: the file is damaged", file->path, shown(m, name), m->offset);
     out->packing = m->method == STORED ? CHI__PLAIN : CHI__DEFLATED;
     out->begin = begin;
     out->packed = m->packed;

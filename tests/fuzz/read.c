@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // read.c: a libFuzzer target over every reader of src/data, and that of tuning records. Not part of the tests: meson setup
-// -Dfuzz=true with clang as the compiler, then build/tests/fuzz_read CORPUS. unit_data.c, unit_safetensors.c and unit_tune.c
-// hold what it may find.
+// -Dfuzz=true with clang as the compiler, then build/tests/fuzz_read CORPUS. unit_data.c, unit_npz.c, unit_labels.c,
+// unit_safetensors.c and unit_tune.c hold what it may find.
 #include <chiaro/data.h>
+#include <chiaro/labels.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +46,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count)
         free(first);
         chi_npy_close(&rows);
     }
-    if (chi_safetensors_read(path, &all) == CHI_OK)
+    if (chi_safetensors_read_with(path, &(chi_safetensors_options){ .changed = count & 1 }, &all) == CHI_OK)
         chi_tensors_free(&all);
+    if (chi_npz_read(path, &all) == CHI_OK)
+        chi_tensors_free(&all);
+    chi_labels labels;
+    if (chi_labels_read(path, NULL, &labels) == CHI_OK) {
+        (void)chi_labels_map(&labels, (const char *const[]){ "a", "7" }, 2, count & 1);
+        chi_labels_free(&labels);
+    }
     chi__bad_lines bad = { 0 };
     chi__store_scan("fuzz", (const char *)bytes, count, take_fact, NULL, &bad);
     close(file);
