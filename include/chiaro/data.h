@@ -33,31 +33,34 @@ typedef struct chi_tensor {
 void chi_tensor_free(chi_tensor *tensor);
 const char *chi_tensor_type(const chi_tensor *tensor); // chi_type_name, or the file's word
 uint64_t chi_tensor_bytes(const chi_tensor *tensor);   // of all elements
-// In place to float32 (u8 stays 0 … 255), or to integers, exactly: from any integers, booleans, and floats that are whole
-// numbers; refused with the element where one does not fit (labels: labels.h).
+// In place to float32 (u8 stays 0 … 255), or to integers, exactly: from any integers, booleans, and
+// floats that are whole numbers; refused with the element where one does not fit. Labels: labels.h.
 chi_status chi_tensor_to_f32(chi_tensor *tensor);
 chi_status chi_tensor_to_i32(chi_tensor *tensor);
 chi_status chi_tensor_to_i64(chi_tensor *tensor);
 
 // One array, of a file or inside one. The file's content decides which it is, not its name:
-//   idx (LeCun's MNIST layout) and .npy (format 1-3, C and Fortran order, both byte orders, f2 f4 f8, integers, booleans),
-//   either of them as it is or gzipped;
-//   FILE:NAME, where FILE is a zip archive of such (numpy's .npz, stored or deflated; ".npy" may be left out of NAME) or
-//   safetensors. Where it holds one array alone, FILE will do. A path that exists as it stands, colon included, is that file.
+//   idx (LeCun's MNIST layout) and .npy (format 1-3, C and Fortran order, both byte orders,
+//   f2 f4 f8, integers, booleans), either of them as it is or gzipped;
+//   FILE:NAME, where FILE is a zip archive of such (numpy's .npz, stored or deflated; ".npy" may be
+//   left out of NAME) or safetensors. Where it holds one array alone, FILE will do. A path that
+//   exists as it stands, colon included, is that file.
 chi_status chi_tensor_read(const char *path, chi_tensor *out);
 chi_status chi_npy_write(const char *path, const chi_tensor *tensor); // temp file + rename
 
-// The same arrays a few rows at a time, for more than memory holds. Open checks the header against the file's size, and
-// checksums, which zip archives and our safetensors have, by reading all of it once. Compressed arrays are held in memory
-// whole. A row is all that one index of the first dimension holds.
+// The same arrays a few rows at a time, for more than memory holds. Open checks the header against
+// the file's size, and checksums, which zip archives and our safetensors have, by reading all of it
+// once. Compressed arrays are held in memory whole. A row is all that one index of the first
+// dimension holds.
 typedef struct chi_npy_reader chi_npy_reader;
 chi_status chi_npy_open(const char *path, chi_npy_reader **out);
 void chi_npy_close(chi_npy_reader **reader);
 const chi_tensor *chi_npy_describe(const chi_npy_reader *reader); // type, shape, count; no bytes
 // Rows first … first + rows − 1 as float32, other types rounded once.
 chi_status chi_npy_read_rows(chi_npy_reader *reader, size_t first, size_t rows, float *to);
-// Writes in order into a temp file beside `path`; commit puts it in place whole (fsync, rename) and ends the writer, in
-// failure too; discard leaves nothing. Files that belong together: flush all, then commit all. `shape` gives type and shape, its bytes are not read.
+// Writes in order into a temp file beside `path`; commit puts it in place whole (fsync, rename) and
+// ends the writer, in failure too; discard leaves nothing. Files that belong together: flush all,
+// then commit all. `shape` gives type and shape, its bytes are not read.
 typedef struct chi_npy_writer chi_npy_writer;
 chi_status chi_npy_create(const char *path, const chi_tensor *shape, chi_npy_writer **out);
 chi_status chi_npy_append(chi_npy_writer *writer, const void *elements, uint64_t bytes);
@@ -65,8 +68,8 @@ chi_status chi_npy_flush(chi_npy_writer *writer); // fsync: a full disk shows he
 chi_status chi_npy_commit(chi_npy_writer **writer);
 void chi_npy_discard(chi_npy_writer **writer);
 
-// safetensors. Reading verifies the whole header (no overlap, no gap, no duplicate) and, where metadata
-// holds checksums, every tensor. Metadata is a flat list of string pairs.
+// safetensors. Reading verifies the whole header (no overlap, no gap, no duplicate) and, where
+// metadata holds checksums, every tensor. Metadata is a flat list of string pairs.
 typedef struct chi_tensors {
     chi_tensor *items;
     size_t count;
@@ -74,20 +77,26 @@ typedef struct chi_tensors {
     size_t pairs;
     bool changed; // by another program, see below
 } chi_tensors;
-// Every array of an .npz, types of elements that are not ours among them; names without ".npy", no metadata.
+// Every array of an .npz, types of elements that are not ours among them; names without ".npy", no
+// metadata.
 chi_status chi_npz_read(const char *path, chi_tensors *out);
-// Types of elements that are not ours are kept as CHI_TYPE_OTHER, their sizes checked where the format defines one.
+// Types of elements that are not ours are kept as CHI_TYPE_OTHER, their sizes checked where the
+// format defines one.
 chi_status chi_safetensors_read(const char *path, chi_tensors *out);
-// Reading tells a file that another program changed from a damaged one. As long as the header is what chi_safetensors_write
-// printed, to the byte, a tensor or header that one false byte explains is damaged (CHI_ERR_FORMAT), so every flipped bit is;
-// one that more bytes differ in, or a header written anew around other tensors, names, shapes or metadata, is changed
-// (CHI_ERR_CHANGED), unless `changed` asks for it all the same: then .changed is set. Written anew with the same content,
-// in any order, with up to two more pairs of metadata, it is neither; without any checksum it is another writer's file.
+// Reading tells a file that another program changed from a damaged one. As long as the header is
+// what chi_safetensors_write printed, to the byte, a tensor or header that one false byte explains
+// is damaged (CHI_ERR_FORMAT), so every flipped bit is; one that more bytes differ in, or a header
+// written anew around other tensors, names, shapes or metadata, is changed (CHI_ERR_CHANGED),
+// unless `changed` asks for it all the same: then .changed is set. Written anew with the same
+// content, in any order, with up to two more pairs of metadata, it is neither; without any checksum
+// it is another writer's file.
 typedef struct chi_safetensors_options { bool changed; } chi_safetensors_options;
-chi_status chi_safetensors_read_with(const char *path, const chi_safetensors_options *options, chi_tensors *out);
-// Temp file in the same folder, fsync, rename, fsync of the folder. Adds to the metadata "checksum.<tensor>", FNV-1a 64
-// over its bytes, "checksum.__metadata__" over the rest of what the header says, and "checksum.__header__" over its text, these
-// digits as zeros; checksums among the pairs given are dropped.
+chi_status chi_safetensors_read_with(const char *path, const chi_safetensors_options *options,
+                                     chi_tensors *out);
+// Temp file in the same folder, fsync, rename, fsync of the folder. Adds to the metadata
+// "checksum.<tensor>", FNV-1a 64 over its bytes, "checksum.__metadata__" over the rest of what the
+// header says, and "checksum.__header__" over its text, these digits as zeros; checksums among the
+// pairs given are dropped.
 chi_status chi_safetensors_write(const char *path, const chi_tensors *tensors);
 const chi_tensor *chi_tensors_find(const chi_tensors *tensors, const char *name); // NULL: none
 const char *chi_tensors_metadata(const chi_tensors *tensors, const char *key);    // NULL: none

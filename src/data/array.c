@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// array.c: finding one array by its path, and loading it. Header: array.h. The formats: npy.c, idx.c; what can hold several
-// arrays: zip.c, safetensors.c.
+// array.c: finding one array by its path, and loading it. Header: array.h. The formats: npy.c,
+// idx.c; what can hold several arrays: zip.c, safetensors.c.
 #include "array.h"
 
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 
 typedef enum format { UNKNOWN, IDX, GZIP, NPY, ZIP, SAFETENSORS } format;
 
-// ---- paths ---------------------------------------------------------------------------------------
+// ---- paths --------------------------------------------------------------------------------------
 
 static bool is_folder(const char *path)
 {
@@ -25,7 +25,8 @@ static chi_status locate(const char *path, char file[4096], const char **name)
 {
     const size_t length = strlen(path);
     if (length >= 4096)
-        return chi__fail(NULL, CHI_ERR_FILE, "%.100s…: a path of %zu bytes, at most 4095 are taken", path, length);
+        return chi__fail(NULL, CHI_ERR_FILE, "%.100s…: a path of %zu bytes, at most 4095 are taken",
+                         path, length);
     strcpy(file, path);
     *name = NULL;
     if (chi__file_exists(path))
@@ -43,7 +44,7 @@ static chi_status locate(const char *path, char file[4096], const char **name)
     return CHI_OK;
 }
 
-// ---- formats -------------------------------------------------------------------------------------
+// ---- formats ------------------------------------------------------------------------------------
 
 static format format_of(const unsigned char first[CHI__STREAM_HEAD], uint64_t bytes)
 {
@@ -61,7 +62,8 @@ static format format_of(const unsigned char first[CHI__STREAM_HEAD], uint64_t by
 static chi_status look_at_file(chi__file *file, unsigned char first[CHI__STREAM_HEAD], format *out)
 {
     memset(first, 0, CHI__STREAM_HEAD);
-    CHI_TRY(chi__file_read(file, 0, first, file->bytes < CHI__STREAM_HEAD ? file->bytes : CHI__STREAM_HEAD));
+    CHI_TRY(chi__file_read(file, 0, first,
+                           file->bytes < CHI__STREAM_HEAD ? file->bytes : CHI__STREAM_HEAD));
     *out = format_of(first, file->bytes);
     return CHI_OK;
 }
@@ -69,9 +71,14 @@ static chi_status look_at_file(chi__file *file, unsigned char first[CHI__STREAM_
 static chi_status refuse(const char *name, const unsigned char *first, uint64_t bytes)
 {
     if (bytes < 4)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: %" PRIu64 " bytes are too few for idx, npy, npz or safetensors", name, bytes);
-    return chi__fail(NULL, CHI_ERR_FORMAT, "%s: begins with %02x %02x %02x %02x: neither idx nor npy, nor one of them gzipped, "
-                     "nor npz, nor safetensors", name, first[0], first[1], first[2], first[3]);
+        return chi__fail(NULL, CHI_ERR_FORMAT,
+                         "%s: %" PRIu64 " bytes are too few for idx, npy, npz or safetensors", name,
+                         bytes);
+    return chi__fail(
+        NULL, CHI_ERR_FORMAT,
+        "%s: begins with %02x %02x %02x %02x: neither idx nor npy, nor one of them gzipped, "
+        "nor npz, nor safetensors",
+        name, first[0], first[1], first[2], first[3]);
 }
 
 // The header of the one array in a stream.
@@ -84,7 +91,8 @@ static chi_status look_at_stream(chi__array *a)
     const format is = format_of(first, count);
     if (is == NPY)
         return chi__npy_look(&a->stream, &a->layout);
-    if (is == IDX || (a->stream.packing == CHI__GZIPPED && is == UNKNOWN)) // whose sentences fit best
+    if (is == IDX ||
+        (a->stream.packing == CHI__GZIPPED && is == UNKNOWN)) // whose sentences fit best
         return chi__idx_look(&a->stream, &a->layout);
     return refuse(a->stream.name, first, count);
 }
@@ -128,7 +136,8 @@ static chi_status open_in_file(chi__array *a, const char *name)
     if (is == UNKNOWN)
         return refuse(a->file.path, first, a->file.bytes);
     if (name)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: holds one array without a name, so there is no \"%.200s\" in it",
+        return chi__fail(NULL, CHI_ERR_FORMAT,
+                         "%s: holds one array without a name, so there is no \"%.200s\" in it",
                          a->file.path, name);
     a->stream.packing = is == GZIP ? CHI__GZIPPED : CHI__PLAIN;
     a->stream.packed = a->file.bytes;
@@ -173,7 +182,7 @@ chi_status chi__is_array(const char *path, bool *out)
     return st;
 }
 
-// ---- elements ------------------------------------------------------------------------------------
+// ---- elements -----------------------------------------------------------------------------------
 
 chi_status chi__array_check_type(const chi__array *array)
 {
@@ -181,11 +190,15 @@ chi_status chi__array_check_type(const chi__array *array)
     if (array->layout.tensor.type != CHI_TYPE_OTHER)
         return CHI_OK;
     if (strcmp(word, "structured") == 0)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: a structured type; save each field as an array of its own", name);
+        return chi__fail(NULL, CHI_ERR_FORMAT,
+                         "%s: a structured type; save each field as an array of its own", name);
     if (strchr(word, 'O') && word[0] == '|')
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: an array of Python objects, which cannot be read safely", name);
-    return chi__fail(NULL, CHI_ERR_FORMAT, "%s: elements of type '%s'; floats of 16, 32, 64 bits, integers and booleans are read",
-                     name, word);
+        return chi__fail(NULL, CHI_ERR_FORMAT,
+                         "%s: an array of Python objects, which cannot be read safely", name);
+    return chi__fail(
+        NULL, CHI_ERR_FORMAT,
+        "%s: elements of type '%s'; floats of 16, 32, 64 bits, integers and booleans are read",
+        name, word);
 }
 
 void chi__odometer_step(chi__odometer *o)
@@ -214,7 +227,8 @@ static chi_status load_fortran(chi__stream *s, chi_tensor *t)
         const size_t now = t->count - done < PIECE / size ? t->count - done : PIECE / size;
         CHI_TRY(chi__stream_take(s, piece, (uint64_t)now * size));
         for (size_t i = 0; i < now; i++, chi__odometer_step(&place))
-            memcpy((unsigned char *)t->bytes + place.at * size, (const unsigned char *)piece + i * size, size);
+            memcpy((unsigned char *)t->bytes + place.at * size,
+                   (const unsigned char *)piece + i * size, size);
         done += now;
     }
     return CHI_OK;

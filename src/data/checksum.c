@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// checksum.c: the checksums in a safetensors file's metadata; src/data/safetensors.h says what they cover, changed.c what
-// follows where they do not fit.
+// checksum.c: the checksums in a safetensors file's metadata; src/data/safetensors.h says what they
+// cover, changed.c what follows where they do not fit.
 #include "safetensors.h"
 
 #include <inttypes.h>
@@ -10,7 +10,10 @@
 #include "../base/hash.h"
 #include "../base/memory.h"
 
-bool chi__is_checksum(const char *key) { return strncmp(key, CHI__CHECKSUM, strlen(CHI__CHECKSUM)) == 0; }
+bool chi__is_checksum(const char *key)
+{
+    return strncmp(key, CHI__CHECKSUM, strlen(CHI__CHECKSUM)) == 0;
+}
 
 void chi__checksum_text(uint64_t hash, char to[CHI__CHECKSUM_DIGITS + 1])
 {
@@ -20,9 +23,15 @@ void chi__checksum_text(uint64_t hash, char to[CHI__CHECKSUM_DIGITS + 1])
 // A name and what stands beside it, to be sorted by name.
 typedef struct named { const char *name; const void *what; } named;
 
-static int by_name(const void *a, const void *b) { return strcmp(((const named *)a)->name, ((const named *)b)->name); }
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const named *)a)->name, ((const named *)b)->name);
+}
 
-static uint64_t hash_text(uint64_t hash, const char *text) { return chi__hash(hash, text, strlen(text) + 1); }
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    return chi__hash(hash, text, strlen(text) + 1);
+}
 
 static uint64_t hash_tensor(uint64_t hash, const chi_tensor *t)
 {
@@ -64,7 +73,8 @@ bool chi__checksum_kept(const json_t *metadata, const char *name, uint64_t *out)
     char key[sizeof CHI__CHECKSUM + sizeof((chi_tensor *)0)->name];
     snprintf(key, sizeof key, CHI__CHECKSUM "%s", name);
     const char *kept = json_string_value(json_object_get(metadata, key));
-    if (!kept || strlen(kept) != CHI__CHECKSUM_DIGITS || strspn(kept, "0123456789abcdef") != CHI__CHECKSUM_DIGITS)
+    if (!kept || strlen(kept) != CHI__CHECKSUM_DIGITS ||
+        strspn(kept, "0123456789abcdef") != CHI__CHECKSUM_DIGITS)
         return false;
     *out = strtoull(kept, NULL, 16);
     return true;
@@ -72,8 +82,10 @@ bool chi__checksum_kept(const json_t *metadata, const char *name, uint64_t *out)
 
 bool chi__checksum_of_text(const char *text, size_t length, size_t *digits, uint64_t *out)
 {
-    static const char key[] = "\"" CHI__CHECKSUM CHI__CHECKSUM_TEXT "\":\"", zeros[] = "0000000000000000";
-    const char *found = memmem(text, length, key, sizeof key - 1); // within another text the quotes would be escaped
+    static const char key[] = "\"" CHI__CHECKSUM CHI__CHECKSUM_TEXT "\":\"",
+                      zeros[] = "0000000000000000";
+    const char *found = memmem(text, length, key,
+                               sizeof key - 1); // within another text the quotes would be escaped
     const size_t at = found ? (size_t)(found - text) + sizeof key - 1 : length;
     if (at > length - CHI__CHECKSUM_DIGITS)
         return false;

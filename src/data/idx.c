@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // idx.c: the header of idx files (LeCun's MNIST layout). The elements: src/data/array.c.
 //
-// Layout: 0 0 type dims, then one big-endian 32-bit size a dimension, then the elements, big endian.
+// Layout: 0 0 type dims, then one big-endian 32-bit size a dimension, then the elements, big
+// endian.
 #include <string.h>
 
 #include "array.h"
@@ -23,22 +24,25 @@ static bool type_of_code(unsigned char code, chi_type *type)
 static chi_status read_magic(const char *path, const unsigned char *raw, chi_tensor *t)
 {
     if (raw[0] || raw[1] || !type_of_code(raw[2], &t->type) || raw[3] == 0)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: begins with %02x %02x %02x %02x: not idx", path, raw[0], raw[1],
-                         raw[2], raw[3]);
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: begins with %02x %02x %02x %02x: not idx", path,
+                         raw[0], raw[1], raw[2], raw[3]);
     if (raw[3] > CHI__MAX_DIMS)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: %d dimensions, at most %d are read", path, raw[3], CHI__MAX_DIMS);
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: %d dimensions, at most %d are read", path,
+                         raw[3], CHI__MAX_DIMS);
     t->dims = raw[3];
     return CHI_OK;
 }
 
-static chi_status read_sizes(const char *path, const unsigned char *sizes, chi_tensor *t, uint64_t *bytes)
+static chi_status read_sizes(const char *path, const unsigned char *sizes, chi_tensor *t,
+                             uint64_t *bytes)
 {
     for (size_t d = 0; d < t->dims; d++) {
         const unsigned char *p = sizes + 4 * d;
         t->shape[d] = (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
     }
     if (!chi__tensor_size(t->type, t->shape, t->dims, &t->count, bytes))
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: offset 4: the sizes of %zu dimensions overflow", path, t->dims);
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: offset 4: the sizes of %zu dimensions overflow",
+                         path, t->dims);
     return CHI_OK;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// labels.c: names and ids become classes 0 … C − 1. Header: include/chiaro/labels.h. Reading: src/data/labels_read.c.
+// labels.c: names and ids become classes 0 … C − 1. Header: include/chiaro/labels.h. Reading:
+// src/data/labels_read.c.
 #include "labels.h"
 
 #include <inttypes.h>
@@ -33,7 +34,7 @@ static int by_key(const void *a, const void *b)
     return x->value < y->value ? -1 : x->value > y->value;
 }
 
-// ---- integers in text ----------------------------------------------------------------------------
+// ---- integers in text ---------------------------------------------------------------------------
 
 typedef enum word_kind { WORD, INTEGER, BEYOND } word_kind;
 
@@ -49,7 +50,8 @@ static word_kind read_integer(const char *text, int64_t *out)
     for (; *text; text++) {
         if (*text < '0' || *text > '9')
             return WORD;
-        fits = fits && chi__mul(value, 10, &value) && chi__add(value, (uint64_t)(*text - '0'), &value) && value <= limit;
+        fits = fits && chi__mul(value, 10, &value) &&
+               chi__add(value, (uint64_t)(*text - '0'), &value) && value <= limit;
     }
     if (!fits)
         return BEYOND;
@@ -62,7 +64,7 @@ static const char *unlabelled_word(const chi_labels_options *options)
     return options && options->unlabelled ? options->unlabelled : "-1";
 }
 
-// ---- numbering -----------------------------------------------------------------------------------
+// ---- numbering ----------------------------------------------------------------------------------
 
 // The names of `classes` sorted keys and the pointers to them, in one block.
 static char **copy_names(const key *keys, size_t classes)
@@ -112,7 +114,9 @@ static chi_status number(const char *where, const key *keys, size_t n, int32_t *
     }
     for (size_t i = 0; i < n; i++)
         if (of[i] >= 0)
-            of[i] = (int32_t)((const key *)bsearch(&keys[i], sorted, labels.classes, sizeof *sorted, by_key) - sorted);
+            of[i] = (int32_t)((const key *)bsearch(&keys[i], sorted, labels.classes, sizeof *sorted,
+                                                   by_key) -
+                              sorted);
     chi__free(sorted);
     *out = labels;
     return CHI_OK;
@@ -121,7 +125,8 @@ static chi_status number(const char *where, const key *keys, size_t n, int32_t *
 static chi_status allocate(const char *where, size_t n, key **keys, int32_t **of)
 {
     if (n > INT32_MAX)
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: %zu labels, at most %d are taken", where, n, INT32_MAX);
+        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: %zu labels, at most %d are taken", where, n,
+                         INT32_MAX);
     *keys = chi__alloc(n, sizeof **keys);
     *of = chi__alloc(n, sizeof **of);
     if (*keys && *of)
@@ -138,7 +143,8 @@ chi_status chi__labels_from_values(const chi__label_source *source, const int64_
     int32_t *of;
     int64_t none;
     if (read_integer(unlabelled_word(options), &none) != INTEGER)
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: \"%.64s\" is to mean no class, but the labels are 64-bit integers",
+        return chi__fail(NULL, CHI_ERR_ARGUMENT,
+                         "%s: \"%.64s\" is to mean no class, but the labels are 64-bit integers",
                          source->where, unlabelled_word(options));
     CHI_TRY(allocate(source->where, n, &keys, &of));
     for (size_t i = 0; i < n; i++) {
@@ -151,7 +157,8 @@ chi_status chi__labels_from_values(const chi__label_source *source, const int64_
 }
 
 // Turns the keys into values where every labelled one is an integer; *done says whether.
-static chi_status as_integers(const chi__label_source *source, key *keys, size_t n, const char *word, int32_t *of, bool *done)
+static chi_status as_integers(const chi__label_source *source, key *keys, size_t n,
+                              const char *word, int32_t *of, bool *done)
 {
     int64_t none = 0;
     size_t beyond = SIZE_MAX;
@@ -167,8 +174,10 @@ static chi_status as_integers(const chi__label_source *source, key *keys, size_t
             beyond = i;
     }
     if (beyond != SIZE_MAX)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: %s %zu: %.64s is beyond 64-bit integers, and all other labels are integers",
-                         source->where, source->unit, beyond + source->first, keys[beyond].name);
+        return chi__fail(
+            NULL, CHI_ERR_FORMAT,
+            "%s: %s %zu: %.64s is beyond 64-bit integers, and all other labels are integers",
+            source->where, source->unit, beyond + source->first, keys[beyond].name);
     for (size_t i = 0; i < n; i++) {
         of[i] = of[i] < 0 || (has_none && keys[i].value == none) ? -1 : 0;
         keys[i].name = NULL;
@@ -177,8 +186,8 @@ static chi_status as_integers(const chi__label_source *source, key *keys, size_t
     return CHI_OK;
 }
 
-chi_status chi__labels_from_names(const chi__label_source *source, const char *const *names, size_t n,
-                                  const chi_labels_options *options, chi_labels *out)
+chi_status chi__labels_from_names(const chi__label_source *source, const char *const *names,
+                                  size_t n, const chi_labels_options *options, chi_labels *out)
 {
     const char *word = unlabelled_word(options);
     key *keys;
@@ -189,7 +198,8 @@ chi_status chi__labels_from_names(const chi__label_source *source, const char *c
     for (size_t i = 0; i < n && st == CHI_OK; i++) {
         keys[i].name = names[i];
         if (!names[i] || !names[i][0])
-            st = chi__fail(NULL, CHI_ERR_FORMAT, "%s: %s %zu is empty", source->where, source->unit, i + source->first);
+            st = chi__fail(NULL, CHI_ERR_FORMAT, "%s: %s %zu is empty", source->where, source->unit,
+                           i + source->first);
         else
             of[i] = strcmp(names[i], word) == 0 ? -1 : 0;
     }
@@ -203,21 +213,27 @@ chi_status chi__labels_from_names(const chi__label_source *source, const char *c
     return st;
 }
 
-chi_status chi_labels_from_names(const char *const *names, size_t n, const chi_labels_options *options, chi_labels *out)
+chi_status chi_labels_from_names(const char *const *names, size_t n,
+                                 const chi_labels_options *options, chi_labels *out)
 {
     if ((n && !names) || !out)
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "labels_from_names: no names or no place for the result");
-    return chi__labels_from_names(&(chi__label_source){ "labels", "row", 0 }, names, n, options, out);
+        return chi__fail(NULL, CHI_ERR_ARGUMENT,
+                         "labels_from_names: no names or no place for the result");
+    return chi__labels_from_names(&(chi__label_source){ "labels", "row", 0 }, names, n, options,
+                                  out);
 }
 
-chi_status chi_labels_from_values(const int64_t *values, size_t n, const chi_labels_options *options, chi_labels *out)
+chi_status chi_labels_from_values(const int64_t *values, size_t n,
+                                  const chi_labels_options *options, chi_labels *out)
 {
     if ((n && !values) || !out)
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "labels_from_values: no values or no place for the result");
-    return chi__labels_from_values(&(chi__label_source){ "labels", "row", 0 }, values, n, options, out);
+        return chi__fail(NULL, CHI_ERR_ARGUMENT,
+                         "labels_from_values: no values or no place for the result");
+    return chi__labels_from_values(&(chi__label_source){ "labels", "row", 0 }, values, n, options,
+                                   out);
 }
 
-// ---- the classes of another set ------------------------------------------------------------------
+// ---- the classes of another set -----------------------------------------------------------------
 
 // Keys of the known names, sorted, with their places as values.
 static chi_status sort_known(const char *const *names, size_t classes, key **out)
@@ -234,7 +250,9 @@ static chi_status sort_known(const char *const *names, size_t classes, key **out
             char text[SHOWN];
             shown(known[c].name, text);
             chi__free(known);
-            return chi__fail(NULL, CHI_ERR_ARGUMENT, "labels_map: the class \"%s\" is twice among the %zu known", text, classes);
+            return chi__fail(NULL, CHI_ERR_ARGUMENT,
+                             "labels_map: the class \"%s\" is twice among the %zu known", text,
+                             classes);
         }
     }
     *out = known;
@@ -250,8 +268,8 @@ static size_t first_row_of(const chi_labels *labels, size_t class)
 }
 
 // The new number of each class in to[], and all names in all[]; *count of them.
-static chi_status place_classes(const chi_labels *labels, const key *known, size_t classes, bool append, int32_t *to, key *all,
-                                size_t *count)
+static chi_status place_classes(const chi_labels *labels, const key *known, size_t classes,
+                                bool append, int32_t *to, key *all, size_t *count)
 {
     for (size_t k = 0; k < classes; k++)
         all[known[k].value].name = known[k].name;
@@ -264,7 +282,8 @@ static chi_status place_classes(const chi_labels *labels, const key *known, size
         if (!hit && row == labels->count)
             continue; // a class without rows need not be known
         if (!hit && !append)
-            return chi__fail(NULL, CHI_ERR_DATA, "row %zu has the class \"%s\", which is none of the %zu known", row,
+            return chi__fail(NULL, CHI_ERR_DATA,
+                             "row %zu has the class \"%s\", which is none of the %zu known", row,
                              shown(labels->names[c], text), classes);
         to[c] = (int32_t)(hit ? (size_t)hit->value : *count);
         if (!hit)
@@ -276,7 +295,8 @@ static chi_status place_classes(const chi_labels *labels, const key *known, size
 chi_status chi_labels_map(chi_labels *labels, const char *const *names, size_t classes, bool append)
 {
     if (!labels || (classes && !names) || classes > INT32_MAX - (labels ? labels->classes : 0))
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "labels_map: no labels, no names or more than %d classes", INT32_MAX);
+        return chi__fail(NULL, CHI_ERR_ARGUMENT,
+                         "labels_map: no labels, no names or more than %d classes", INT32_MAX);
     key *known = NULL;
     char **renamed;
     size_t count;
@@ -288,7 +308,8 @@ chi_status chi_labels_map(chi_labels *labels, const char *const *names, size_t c
         CHI_TRY_DONE(place_classes(labels, known, classes, append, to, all, &count));
     renamed = st == CHI_OK ? copy_names(all, count) : NULL;
     if (!renamed) {
-        st = chi__fail(NULL, CHI_ERR_MEMORY, "labels_map: no memory for %zu and %zu classes", classes, labels->classes);
+        st = chi__fail(NULL, CHI_ERR_MEMORY, "labels_map: no memory for %zu and %zu classes",
+                       classes, labels->classes);
         goto done;
     }
     for (size_t i = 0; i < labels->count; i++)

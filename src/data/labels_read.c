@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// labels_read.c: labels from files of any kind. Header: include/chiaro/labels.h. Names: src/data/labels_text.c; what becomes of
-// them: src/data/labels.c.
+// labels_read.c: labels from files of any kind. Header: include/chiaro/labels.h. Names:
+// src/data/labels_text.c; what becomes of them: src/data/labels.c.
 #include "labels.h"
 
 
@@ -9,12 +9,16 @@ static chi_status check_shape(const char *path, const chi_tensor *t)
     if (t->dims == 1 || (t->dims == 2 && t->shape[1] == 1))
         return t->count ? CHI_OK : chi__fail(NULL, CHI_ERR_FORMAT, "%s: no labels", path);
     if (t->dims == 2)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: %zu x %zu; labels are one number a row (of one-hot rows save argmax(1))",
-                         path, t->shape[0], t->shape[1]);
-    return chi__fail(NULL, CHI_ERR_FORMAT, "%s: %zu dimensions; labels are one number a row", path, t->dims);
+        return chi__fail(
+            NULL, CHI_ERR_FORMAT,
+            "%s: %zu x %zu; labels are one number a row (of one-hot rows save argmax(1))", path,
+            t->shape[0], t->shape[1]);
+    return chi__fail(NULL, CHI_ERR_FORMAT, "%s: %zu dimensions; labels are one number a row", path,
+                     t->dims);
 }
 
-static chi_status read_array(const char *path, chi__array *array, const chi_labels_options *options, chi_labels *out)
+static chi_status read_array(const char *path, chi__array *array, const chi_labels_options *options,
+                             chi_labels *out)
 {
     chi_tensor t = { 0 };
     chi_status st;
@@ -27,7 +31,8 @@ static chi_status read_array(const char *path, chi__array *array, const chi_labe
         goto done;
     }
     CHI_TRY_DONE(chi__tensor_to_i64(&t, path, "row"));
-    st = chi__labels_from_values(&(chi__label_source){ path, "row", 0 }, t.bytes, t.count, options, out);
+    st = chi__labels_from_values(&(chi__label_source){ path, "row", 0 }, t.bytes, t.count, options,
+                                 out);
 done:
     chi_tensor_free(&t);
     return st;

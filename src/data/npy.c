@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// npy.c: the header of numpy's .npy, formats 1 to 3, and writing it. The elements: src/data/array.c; by rows: npy_rows.c.
+// npy.c: the header of numpy's .npy, formats 1 to 3, and writing it. The elements:
+// src/data/array.c; by rows: npy_rows.c.
 //
-// Layout: \x93NUMPY, major, minor, header length (16 bits in format 1, 32 after), a Python dictionary
+// Layout: \x93NUMPY, major, minor, header length (16 bits in format 1, 32 after), a Python
+// dictionary
 //   {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }
 // in exactly this grammar (keys in any order), then the elements. Nothing is evaluated.
 #include <inttypes.h>
@@ -23,7 +25,8 @@ typedef struct header {
 
 static chi_status bad(const header *h, const char *why)
 {
-    return chi__fail(NULL, CHI_ERR_FORMAT, "%s: the header at its character %td: %s", h->path, h->at - h->text, why);
+    return chi__fail(NULL, CHI_ERR_FORMAT, "%s: the header at its character %td: %s", h->path,
+                     h->at - h->text, why);
 }
 
 static void skip_space(header *h)
@@ -98,7 +101,8 @@ static chi_status take_side(header *h)
     if (h->t->dims == CHI__MAX_DIMS)
         return bad(h, "more than 8 dimensions");
     for (; *h->at >= '0' && *h->at <= '9'; h->at++)
-        if (!chi__mul(side, 10, &side) || !chi__add(side, (uint64_t)(*h->at - '0'), &side) || side > SIZE_MAX)
+        if (!chi__mul(side, 10, &side) || !chi__add(side, (uint64_t)(*h->at - '0'), &side) ||
+            side > SIZE_MAX)
             return bad(h, "a size beyond what memory can address");
     if (*h->at == 'L') // Python 2 wrote long integers so
         h->at++;
@@ -163,7 +167,8 @@ static bool read_text_type(const char *descr, chi__layout *out)
 {
     const char kind = descr[0] ? descr[1] : 0;
     uint64_t width = 0;
-    if ((kind != 'U' && kind != 'S') || !strchr("<>|=", descr[0]) || descr[2] < '0' || descr[2] > '9')
+    if ((kind != 'U' && kind != 'S') || !strchr("<>|=", descr[0]) || descr[2] < '0' ||
+        descr[2] > '9')
         return false;
     for (const char *at = descr + 2; *at; at++) // at most 13 digits
         if (*at < '0' || *at > '9')
@@ -176,7 +181,8 @@ static bool read_text_type(const char *descr, chi__layout *out)
     return true;
 }
 
-// '<f4' into a type, and whether the file's byte order is not ours. Unknown elements are CHI_TYPE_OTHER.
+// '<f4' into a type, and whether the file's byte order is not ours. Unknown elements are
+// CHI_TYPE_OTHER.
 static void read_descr(const char *descr, chi__layout *out)
 {
     const char order = descr[0];
@@ -201,12 +207,16 @@ static chi_status load_header(chi__stream *s, char **text)
     unsigned char raw[8], size[4] = { 0 };
     CHI_TRY(chi__stream_take(s, raw, sizeof raw));
     if (memcmp(raw, "\x93NUMPY", 6) != 0 || raw[6] < 1 || raw[6] > 3 || raw[7] != 0)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: .npy of format %d.%d; 1.0, 2.0 and 3.0 are read", s->name, raw[6], raw[7]);
+        return chi__fail(NULL, CHI_ERR_FORMAT,
+                         "%s: .npy of format %d.%d; 1.0, 2.0 and 3.0 are read", s->name, raw[6],
+                         raw[7]);
     CHI_TRY(chi__stream_take(s, size, raw[6] == 1 ? 2 : 4));
-    const uint64_t length = (uint64_t)size[0] | (uint64_t)size[1] << 8 | (uint64_t)size[2] << 16 | (uint64_t)size[3] << 24;
+    const uint64_t length = (uint64_t)size[0] | (uint64_t)size[1] << 8 | (uint64_t)size[2] << 16 |
+                            (uint64_t)size[3] << 24;
     if (length > MAX_HEADER)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: a header of %" PRIu64 " bytes, at most %d are allowed", s->name, length,
-                         MAX_HEADER);
+        return chi__fail(NULL, CHI_ERR_FORMAT,
+                         "%s: a header of %" PRIu64 " bytes, at most %d are allowed", s->name,
+                         length, MAX_HEADER);
     *text = chi__alloc((size_t)length + 1, 1);
     if (!*text)
         return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for the header", s->name);
@@ -216,22 +226,27 @@ static chi_status load_header(chi__stream *s, char **text)
     return CHI_OK;
 }
 
-// Elements and bytes, compared with what the stream holds. Of types unknown to us the bytes are what is left.
+// Elements and bytes, compared with what the stream holds. Of types unknown to us the bytes are
+// what is left.
 static chi_status size_up(const chi__stream *s, chi__layout *l)
 {
     chi_tensor *t = &l->tensor;
     uint64_t each = l->text == 'U' ? 4 : 1;
     // As bytes first, so that the shape alone is checked where the type has no size.
-    if (!chi__tensor_size(t->type == CHI_TYPE_OTHER ? CHI_TYPE_U8 : t->type, t->shape, t->dims, &t->count, &l->bytes))
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: the shape's %zu sizes overflow", s->name, t->dims);
+    if (!chi__tensor_size(t->type == CHI_TYPE_OTHER ? CHI_TYPE_U8 : t->type, t->shape, t->dims,
+                          &t->count, &l->bytes))
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: the shape's %zu sizes overflow", s->name,
+                         t->dims);
     if (t->type != CHI_TYPE_OTHER)
         return chi__stream_expect(s, l->bytes);
     l->bytes = s->bytes - s->done;
     t->size = l->bytes;
     if (!l->text)
         return CHI_OK;
-    if (!chi__mul(each, l->width, &each) || !chi__mul(each, t->count, &l->bytes) || l->bytes > PTRDIFF_MAX)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: %zu strings of %zu characters overflow", s->name, t->count, l->width);
+    if (!chi__mul(each, l->width, &each) || !chi__mul(each, t->count, &l->bytes) ||
+        l->bytes > PTRDIFF_MAX)
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: %zu strings of %zu characters overflow",
+                         s->name, t->count, l->width);
     t->size = l->bytes;
     return chi__stream_expect(s, l->bytes);
 }
@@ -253,7 +268,7 @@ done:
     return st;
 }
 
-// ---- writing -------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------
 
 static const char *code_of(chi_type type)
 {
@@ -267,10 +282,14 @@ static const char *code_of(chi_type type)
 static size_t print_header(const chi_tensor *t, char *to, size_t room)
 {
     const char order = chi_type_bytes(t->type) == 1 ? '|' : chi__host_is_little() ? '<' : '>';
-    size_t n = (size_t)snprintf(to, room, "%s%c%c%c%c{'descr': '%c%s', 'fortran_order': False, 'shape': (", "\x93NUMPY",
-                                1, 0, 0, 0, order, code_of(t->type));
+    size_t n =
+        (size_t)snprintf(to, room, "%s%c%c%c%c{'descr': '%c%s', 'fortran_order': False, 'shape': (",
+                         "\x93NUMPY", 1, 0, 0, 0, order, code_of(t->type));
     for (size_t d = 0; d < t->dims; d++)
-        n += (size_t)snprintf(to + n, room - n, "%zu%s", t->shape[d], d + 1 < t->dims ? ", " : t->dims == 1 ? "," : "");
+        n += (size_t)snprintf(to + n, room - n, "%zu%s", t->shape[d],
+                              d + 1 < t->dims ? ", "
+                              : t->dims == 1  ? ","
+                                              : "");
     n += (size_t)snprintf(to + n, room - n, "), }");
     const size_t end = chi__round_up(n + 1, 64);
     memset(to + n, ' ', end - 1 - n);
@@ -280,17 +299,21 @@ static size_t print_header(const chi_tensor *t, char *to, size_t room)
     return end;
 }
 
-chi_status chi__npy_begin(const char *path, const chi_tensor *tensor, uint64_t *bytes, chi__writer *out)
+chi_status chi__npy_begin(const char *path, const chi_tensor *tensor, uint64_t *bytes,
+                          chi__writer *out)
 {
     char head[512];
     size_t count;
     if (!path || !tensor || tensor->dims > CHI__MAX_DIMS)
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "npy_write: no path, no tensor or more than %d dimensions",
-                         CHI__MAX_DIMS);
+        return chi__fail(NULL, CHI_ERR_ARGUMENT,
+                         "npy_write: no path, no tensor or more than %d dimensions", CHI__MAX_DIMS);
     if (!code_of(tensor->type))
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: .npy has no type %s", path, chi_type_name(tensor->type));
-    if (!chi__tensor_size(tensor->type, tensor->shape, tensor->dims, &count, bytes) || count != tensor->count)
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: %zu elements do not fit the shape", path, tensor->count);
+        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: .npy has no type %s", path,
+                         chi_type_name(tensor->type));
+    if (!chi__tensor_size(tensor->type, tensor->shape, tensor->dims, &count, bytes) ||
+        count != tensor->count)
+        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: %zu elements do not fit the shape", path,
+                         tensor->count);
     CHI_TRY(chi__writer_open(path, true, out));
     chi__writer_put(out, head, print_header(tensor, head, sizeof head));
     return CHI_OK;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// npy_rows.c: arrays a few rows at a time, for more than memory holds, read from any format and written as .npy. Finding them:
-// array.c. Header: include/chiaro/data.h.
+// npy_rows.c: arrays a few rows at a time, for more than memory holds, read from any format and
+// written as .npy. Finding them: array.c. Header: include/chiaro/data.h.
 #include <inttypes.h>
 #include <string.h>
 
@@ -65,7 +65,10 @@ void chi_npy_close(chi_npy_reader **reader)
     *reader = NULL;
 }
 
-const chi_tensor *chi_npy_describe(const chi_npy_reader *reader) { return &reader->array.layout.tensor; }
+const chi_tensor *chi_npy_describe(const chi_npy_reader *reader)
+{
+    return &reader->array.layout.tensor;
+}
 
 // `count` elements from the file's element `first` on, as float32.
 static chi_status read_run(chi_npy_reader *r, uint64_t first, size_t count, float *to)
@@ -77,7 +80,8 @@ static chi_status read_run(chi_npy_reader *r, uint64_t first, size_t count, floa
         const bool as_is = l->tensor.type == CHI_TYPE_F32;
         const size_t now = as_is || count - done < PIECE ? count - done : PIECE;
         void *at = as_is ? (void *)(to + done) : piece;
-        CHI_TRY(chi__file_read(&r->array.file, r->start + (first + done) * bytes, at, (uint64_t)now * bytes));
+        CHI_TRY(chi__file_read(&r->array.file, r->start + (first + done) * bytes, at,
+                               (uint64_t)now * bytes));
         if (l->swap)
             chi__swap_bytes(at, now, bytes);
         if (!as_is)
@@ -87,7 +91,8 @@ static chi_status read_run(chi_npy_reader *r, uint64_t first, size_t count, floa
     return CHI_OK;
 }
 
-// In Fortran order a column, all rows of one place in a row, lies together: a few rows of it are read at a time.
+// In Fortran order a column, all rows of one place in a row, lies together: a few rows of it are
+// read at a time.
 static chi_status read_columns(chi_npy_reader *r, size_t first, size_t rows, float *to)
 {
     const chi_tensor *t = &r->array.layout.tensor;
@@ -110,10 +115,12 @@ chi_status chi_npy_read_rows(chi_npy_reader *reader, size_t first, size_t rows, 
     const chi_tensor *t = &reader->array.layout.tensor;
     const size_t all = t->dims ? t->shape[0] : 1;
     if (first > all || rows > all - first)
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: rows %zu … %zu of %zu", reader->array.stream.name, first, first + rows, all);
+        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: rows %zu … %zu of %zu",
+                         reader->array.stream.name, first, first + rows, all);
     if (reader->whole.bytes) {
         const unsigned char *from = reader->whole.bytes;
-        chi__to_f32(t->type, from + first * reader->row * chi_type_bytes(t->type), rows * reader->row, to);
+        chi__to_f32(t->type, from + first * reader->row * chi_type_bytes(t->type),
+                    rows * reader->row, to);
         return CHI_OK;
     }
     if (reader->array.layout.fortran)
@@ -121,7 +128,7 @@ chi_status chi_npy_read_rows(chi_npy_reader *reader, size_t first, size_t rows, 
     return read_run(reader, (uint64_t)first * reader->row, rows * reader->row, to);
 }
 
-// ---- writing -------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------
 chi_status chi_npy_create(const char *path, const chi_tensor *shape, chi_npy_writer **out)
 {
     if (!out)
@@ -141,7 +148,9 @@ chi_status chi_npy_create(const char *path, const chi_tensor *shape, chi_npy_wri
 chi_status chi_npy_append(chi_npy_writer *writer, const void *elements, uint64_t bytes)
 {
     if (bytes > writer->bytes - writer->done)
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: %" PRIu64 " bytes after %" PRIu64 " are more than the %" PRIu64 " of its shape",
+        return chi__fail(NULL, CHI_ERR_ARGUMENT,
+                         "%s: %" PRIu64 " bytes after %" PRIu64 " are more than the %" PRIu64
+                         " of its shape",
                          writer->file.path, bytes, writer->done, writer->bytes);
     chi__writer_put(&writer->file, elements, (size_t)bytes);
     writer->done += bytes;
@@ -157,7 +166,8 @@ chi_status chi_npy_commit(chi_npy_writer **writer)
     chi_npy_writer *w = *writer;
     chi_status st = CHI_OK;
     if (w->done != w->bytes)
-        st = chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: %" PRIu64 " of %" PRIu64 " bytes were written", w->file.path, w->done, w->bytes);
+        st = chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: %" PRIu64 " of %" PRIu64 " bytes were written",
+                       w->file.path, w->done, w->bytes);
     else
         st = chi__writer_commit(&w->file);
     chi_npy_discard(writer);

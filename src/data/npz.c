@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// npz.c: numpy's .npz, several .npy in a zip archive: all of them, or one by its name. Header: include/chiaro/data.h and
-// container.h. The archive: zip.c.
+// npz.c: numpy's .npz, several .npy in a zip archive: all of them, or one by its name. Header:
+// include/chiaro/data.h and container.h. The archive: zip.c.
 #include <string.h>
 
 #include "../base/memory.h"
@@ -23,7 +23,8 @@ static void list_names(const char *const *names, size_t count, chi__text *to)
     }
 }
 
-chi_status chi__choose_array(const char *path, const char *const *names, size_t count, const char *name, size_t *out)
+chi_status chi__choose_array(const char *path, const char *const *names, size_t count,
+                             const char *name, size_t *out)
 {
     chi__text list = { 0 };
     size_t hits = 0;
@@ -39,12 +40,16 @@ chi_status chi__choose_array(const char *path, const char *const *names, size_t 
     const char *text = list.at && !list.failed ? list.at : "none";
     chi_status st;
     if (hits)
-        st = chi__fail(NULL, CHI_ERR_FORMAT, "%s: holds %zu arrays named \"%.100s\"", path, hits, name);
+        st = chi__fail(NULL, CHI_ERR_FORMAT, "%s: holds %zu arrays named \"%.100s\"", path, hits,
+                       name);
     else if (name)
-        st = chi__fail(NULL, CHI_ERR_FORMAT, "%s: holds no array \"%.100s\"; it has %zu: %s", path, name, count, text);
+        st = chi__fail(NULL, CHI_ERR_FORMAT, "%s: holds no array \"%.100s\"; it has %zu: %s", path,
+                       name, count, text);
     else
-        st = chi__fail(NULL, CHI_ERR_FORMAT, count ? "%s: holds %zu arrays; name one as FILE:NAME. They are %s"
-                       : "%s: holds %zu arrays (%s)", path, count, text);
+        st = chi__fail(NULL, CHI_ERR_FORMAT,
+                       count ? "%s: holds %zu arrays; name one as FILE:NAME. They are %s"
+                             : "%s: holds %zu arrays (%s)",
+                       path, count, text);
     chi__free(list.at);
     return st;
 }
@@ -54,7 +59,8 @@ chi_status chi__zip_find(const chi__file *file, const chi__zip *zip, const char 
     char plain[4096];
     const char **names = chi__alloc(zip->count, sizeof *names);
     if (!names)
-        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu names", file->path, zip->count);
+        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu names", file->path,
+                         zip->count);
     for (size_t i = 0; i < zip->count; i++)
         names[i] = zip->members[i].name;
     if (name) { // "a.npy" is the member a.npy, which is listed as a
@@ -63,7 +69,8 @@ chi_status chi__zip_find(const chi__file *file, const chi__zip *zip, const char 
         if (length > 4 && strcmp(plain + length - 4, ".npy") == 0)
             plain[length - 4] = 0;
     }
-    const chi_status st = chi__choose_array(file->path, names, zip->count, name ? plain : NULL, out);
+    const chi_status st =
+        chi__choose_array(file->path, names, zip->count, name ? plain : NULL, out);
     chi__free(names);
     return st;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// safetensors_write.c: writing safetensors files, whole or not at all. Header: include/chiaro/data.h.
-// Reading: src/data/safetensors.c.
+// safetensors_write.c: writing safetensors files, whole or not at all. Header:
+// include/chiaro/data.h. Reading: src/data/safetensors.c.
 //
-// Tensors keep their order in the header; their bytes lie by falling element size, so that each is aligned.
+// Tensors keep their order in the header; their bytes lie by falling element size, so that each is
+// aligned.
 #include "safetensors.h"
 
 #include <inttypes.h>
@@ -14,7 +15,8 @@
 static const size_t element_sizes[] = { 8, 4, 2, 1 };
 enum { SIZES = sizeof element_sizes / sizeof element_sizes[0] };
 
-// Bytes as the file has them: little endian. `copy` receives a block to free where the host's differ.
+// Bytes as the file has them: little endian. `copy` receives a block to free where the host's
+// differ.
 static const void *file_bytes(const chi_tensor *t, void **copy)
 {
     const size_t size = chi_type_bytes(t->type);
@@ -32,13 +34,16 @@ static const void *file_bytes(const chi_tensor *t, void **copy)
 static chi_status check_tensor(const char *path, const chi_tensor *t, uint64_t *bytes)
 {
     size_t count;
-    if (memchr(t->name, 0, sizeof t->name) == NULL || t->name[0] == 0 || strcmp(t->name, CHI__METADATA) == 0)
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: a tensor is named \"%.32s\", which safetensors cannot hold",
-                         path, t->name);
+    if (memchr(t->name, 0, sizeof t->name) == NULL || t->name[0] == 0 ||
+        strcmp(t->name, CHI__METADATA) == 0)
+        return chi__fail(NULL, CHI_ERR_ARGUMENT,
+                         "%s: a tensor is named \"%.32s\", which safetensors cannot hold", path,
+                         t->name);
     if (t->dims > CHI__MAX_DIMS || chi_type_bytes(t->type) == 0 ||
         !chi__tensor_size(t->type, t->shape, t->dims, &count, bytes) || count != t->count ||
         (count && !t->bytes))
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: tensor %s: %zu elements do not fit its type, %zu sides or bytes",
+        return chi__fail(NULL, CHI_ERR_ARGUMENT,
+                         "%s: tensor %s: %zu elements do not fit its type, %zu sides or bytes",
                          path, t->name, t->count, t->dims);
     return CHI_OK;
 }
@@ -86,21 +91,26 @@ static chi_status fill_metadata(const char *path, const chi_tensors *tensors, js
         if (chi__is_checksum(tensors->keys[i]))
             continue; // of a file that was read: ours follow
         if (!put(metadata, tensors->keys[i], json_string(tensors->values[i])))
-            return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: metadata %.200s is twice there or no UTF-8", path,
+            return chi__fail(NULL, CHI_ERR_ARGUMENT,
+                             "%s: metadata %.200s is twice there or no UTF-8", path,
                              tensors->keys[i]);
     }
     CHI_TRY(chi__checksum_header(tensors, (const size_t[]){ SIZE_MAX, SIZE_MAX }, &hash));
     // The text's own is filled in when the text is there.
-    bool ok = put_checksum(metadata, CHI__CHECKSUM_REST, hash) && put_checksum(metadata, CHI__CHECKSUM_TEXT, 0);
+    bool ok = put_checksum(metadata, CHI__CHECKSUM_REST, hash) &&
+              put_checksum(metadata, CHI__CHECKSUM_TEXT, 0);
     for (size_t i = 0; i < tensors->count && ok; i++) {
         const chi_tensor *t = &tensors->items[i];
         void *copy;
         const void *bytes = file_bytes(t, &copy);
         ok = (bytes || !t->count) &&
-             put_checksum(metadata, t->name, chi__hash(CHI__HASH_START, bytes, t->count * chi_type_bytes(t->type)));
+             put_checksum(metadata, t->name,
+                          chi__hash(CHI__HASH_START, bytes, t->count * chi_type_bytes(t->type)));
         chi__free(copy);
     }
-    return ok ? CHI_OK : chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: a tensor's name is twice there or no UTF-8", path);
+    return ok ? CHI_OK
+              : chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: a tensor's name is twice there or no UTF-8",
+                          path);
 }
 
 static json_t *describe(const chi_tensor *t, const chi__extent *at)
@@ -109,8 +119,8 @@ static json_t *describe(const chi_tensor *t, const chi__extent *at)
     for (size_t d = 0; d < t->dims; d++)
         if (json_array_append_new(shape, json_integer((json_int_t)t->shape[d])) != 0)
             break;
-    return json_pack("{s:s,s:o,s:[I,I]}", "dtype", chi_type_name(t->type), "shape", shape, "data_offsets",
-                     (json_int_t)at->begin, (json_int_t)at->end);
+    return json_pack("{s:s,s:o,s:[I,I]}", "dtype", chi_type_name(t->type), "shape", shape,
+                     "data_offsets", (json_int_t)at->begin, (json_int_t)at->end);
 }
 
 static void put_text_checksum(char *text, size_t length)
@@ -130,11 +140,12 @@ static chi_status print_header(const char *path, const json_t *root, char **out,
     const size_t used = json_dumpb(root, NULL, 0, JSON_COMPACT);
     const size_t padded = chi__round_up(used, 8);
     if (used == 0 || padded > CHI__SAFETENSORS_MAX_HEADER)
-        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: a header of %zu bytes (1 to %d are allowed)", path, used,
-                         CHI__SAFETENSORS_MAX_HEADER);
+        return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: a header of %zu bytes (1 to %d are allowed)",
+                         path, used, CHI__SAFETENSORS_MAX_HEADER);
     char *text = chi__alloc(padded, 1);
     if (!text)
-        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for a header of %zu bytes", path, padded);
+        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for a header of %zu bytes", path,
+                         padded);
     json_dumpb(root, text, used, JSON_COMPACT);
     memset(text + used, ' ', padded - used);
     put_text_checksum(text, padded);
@@ -143,8 +154,8 @@ static chi_status print_header(const char *path, const json_t *root, char **out,
     return CHI_OK;
 }
 
-static chi_status make_header(const char *path, const chi_tensors *tensors, const chi__extent *extents, char **out,
-                              size_t *length)
+static chi_status make_header(const char *path, const chi_tensors *tensors,
+                              const chi__extent *extents, char **out, size_t *length)
 {
     json_t *root = json_object(), *metadata = json_object();
     chi_status st = CHI_OK;
@@ -165,7 +176,8 @@ done:
     return st;
 }
 
-static chi_status write_file(const char *path, const chi_tensors *tensors, const char *header, size_t length)
+static chi_status write_file(const char *path, const chi_tensors *tensors, const char *header,
+                             size_t length)
 {
     chi__writer writer;
     unsigned char raw[8];
@@ -183,7 +195,8 @@ static chi_status write_file(const char *path, const chi_tensors *tensors, const
             const void *bytes = file_bytes(t, &copy);
             if (!bytes) {
                 chi__writer_abort(&writer);
-                return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory to turn %s round", path, t->name);
+                return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory to turn %s round", path,
+                                 t->name);
             }
             chi__writer_put(&writer, bytes, t->count * element_sizes[s]);
             chi__free(copy);
@@ -201,7 +214,8 @@ chi_status chi_safetensors_write(const char *path, const chi_tensors *tensors)
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "safetensors_write: no path or no tensors");
     chi__extent *extents = chi__alloc(tensors->count, sizeof *extents);
     if (!extents)
-        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu tensors", path, tensors->count);
+        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu tensors", path,
+                         tensors->count);
     CHI_TRY_DONE(place(path, tensors, extents));
     CHI_TRY_DONE(make_header(path, tensors, extents, &header, &length));
     CHI_TRY_DONE(write_file(path, tensors, header, length));

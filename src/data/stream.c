@@ -22,7 +22,8 @@ chi_status chi__stream_open(chi__stream *s)
     s->chunk = chi__alloc(CHUNK, 1);
     // + 16: gzip and nothing else; negative: deflate without any wrapping.
     s->open = s->chunk && inflateInit2(&s->z, s->packing == CHI__GZIPPED ? 15 + 16 : -15) == Z_OK;
-    return s->open ? CHI_OK : chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory to inflate with", s->name);
+    return s->open ? CHI_OK
+                   : chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory to inflate with", s->name);
 }
 
 void chi__stream_close(chi__stream *s)
@@ -34,13 +35,17 @@ void chi__stream_close(chi__stream *s)
     s->chunk = NULL;
 }
 
-static const char *kind_of(const chi__stream *s) { return s->packing == CHI__GZIPPED ? "gzip" : "deflate"; }
+static const char *kind_of(const chi__stream *s)
+{
+    return s->packing == CHI__GZIPPED ? "gzip" : "deflate";
+}
 
 static chi_status refill(chi__stream *s)
 {
     const uint64_t left = s->packed - s->taken, count = left < CHUNK ? left : CHUNK;
     if (count == 0)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: the compressed data stop at offset %" PRIu64 ", cut short", s->name,
+        return chi__fail(NULL, CHI_ERR_FORMAT,
+                         "%s: the compressed data stop at offset %" PRIu64 ", cut short", s->name,
                          s->begin + s->taken);
     CHI_TRY(chi__file_read(s->file, s->begin + s->taken, s->chunk, count));
     s->taken += count;
@@ -56,7 +61,8 @@ static chi_status end_member(chi__stream *s)
     if (s->ended)
         return CHI_OK;
     if (s->packing == CHI__DEFLATED)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: the deflate data end %" PRIu64 " bytes early: damaged", s->name,
+        return chi__fail(NULL, CHI_ERR_FORMAT,
+                         "%s: the deflate data end %" PRIu64 " bytes early: damaged", s->name,
                          s->packed - s->taken + s->z.avail_in);
     if (inflateReset(&s->z) != Z_OK)
         return chi__fail(NULL, CHI_ERR_INTERNAL, "%s: zlib could not be reset", s->name);
@@ -77,7 +83,8 @@ static chi_status inflate_some(chi__stream *s, void *to, size_t count, size_t *g
         else if (code != Z_OK && code != Z_BUF_ERROR)
             return chi__fail(NULL, code == Z_MEM_ERROR ? CHI_ERR_MEMORY : CHI_ERR_FORMAT,
                              "%s: near offset %" PRIu64 ": damaged %s data (%s)", s->name,
-                             s->begin + s->taken - s->z.avail_in, kind_of(s), s->z.msg ? s->z.msg : "zlib gave no reason");
+                             s->begin + s->taken - s->z.avail_in, kind_of(s),
+                             s->z.msg ? s->z.msg : "zlib gave no reason");
     }
     *got = count - s->z.avail_out;
     return CHI_OK;
@@ -88,16 +95,18 @@ static chi_status take_raw(chi__stream *s, unsigned char *to, uint64_t count)
 {
     size_t got;
     if (s->packing != CHI__GZIPPED && count > s->bytes - s->done)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: cut short: %" PRIu64 " bytes were due at %" PRIu64 " of %" PRIu64, s->name,
-                         count, s->done, s->bytes);
+        return chi__fail(NULL, CHI_ERR_FORMAT,
+                         "%s: cut short: %" PRIu64 " bytes were due at %" PRIu64 " of %" PRIu64,
+                         s->name, count, s->done, s->bytes);
     if (s->packing == CHI__PLAIN)
         return chi__file_read(s->file, s->begin + s->done, to, count);
     for (uint64_t done = 0; done < count; done += got) {
         const size_t part = count - done < ROOM ? (size_t)(count - done) : ROOM;
         CHI_TRY(inflate_some(s, to + done, part, &got));
         if (got < part)
-            return chi__fail(NULL, CHI_ERR_FORMAT, "%s: ends %" PRIu64 " bytes before its header says, cut short", s->name,
-                             count - done - got);
+            return chi__fail(NULL, CHI_ERR_FORMAT,
+                             "%s: ends %" PRIu64 " bytes before its header says, cut short",
+                             s->name, count - done - got);
     }
     return CHI_OK;
 }
@@ -147,12 +156,18 @@ chi_status chi__stream_take(chi__stream *s, void *to, uint64_t count)
 chi_status chi__stream_expect(const chi__stream *s, uint64_t bytes)
 {
     if (s->packing == CHI__GZIPPED)
-        return bytes / CHI__DEFLATE_RATIO <= s->packed ? CHI_OK :
-               chi__fail(NULL, CHI_ERR_FORMAT, "%s: the header says %" PRIu64 " bytes of elements, more than %" PRIu64
-                         " compressed bytes can hold", s->name, bytes, s->packed);
+        return bytes / CHI__DEFLATE_RATIO <= s->packed
+                   ? CHI_OK
+                   : chi__fail(NULL, CHI_ERR_FORMAT,
+                               "%s: the header says %" PRIu64
+                               " bytes of elements, more than %" PRIu64
+                               " compressed bytes can hold",
+                               s->name, bytes, s->packed);
     if (bytes != s->bytes - s->done)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: the header says %" PRIu64 " bytes of elements, the file holds %"
-                         PRIu64 " from byte %" PRIu64 " on", s->name, bytes, s->bytes - s->done, s->done);
+        return chi__fail(NULL, CHI_ERR_FORMAT,
+                         "%s: the header says %" PRIu64
+                         " bytes of elements, the file holds %" PRIu64 " from byte %" PRIu64 " on",
+                         s->name, bytes, s->bytes - s->done, s->done);
     return CHI_OK;
 }
 
@@ -161,12 +176,16 @@ chi_status chi__stream_block(chi__stream *s, uint64_t bytes, void **out)
     unsigned char *block = NULL;
     uint64_t room = 0, done = 0;
     do {
-        // Plain bytes are there; of packed ones room grows with what has arrived: a lie costs no more than its proof.
-        const uint64_t want = s->packing == CHI__PLAIN || bytes <= (room ? 2 * room : ROOM) ? bytes : room ? 2 * room : ROOM;
+        // Plain bytes are there; of packed ones room grows with what has arrived: a lie costs no
+        // more than its proof.
+        const uint64_t want = s->packing == CHI__PLAIN || bytes <= (room ? 2 * room : ROOM) ? bytes
+                              : room ? 2 * room
+                                     : ROOM;
         unsigned char *grown = chi__realloc(block, want ? (size_t)want : 1, 1);
         if (!grown) {
             chi__free(block);
-            return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %" PRIu64 " bytes", s->name, want);
+            return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %" PRIu64 " bytes", s->name,
+                             want);
         }
         block = grown;
         room = want;
@@ -202,7 +221,10 @@ chi_status chi__stream_end(chi__stream *s)
     if (got)
         return chi__fail(NULL, CHI_ERR_FORMAT, "%s: holds more than its header says", s->name);
     if (s->sum != CHI__SUM_NONE && s->sum_so_far != s->sum_due)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: has checksum %0*" PRIx64 ", %0*" PRIx64 " was written: the file is damaged",
-                         s->name, s->sum == CHI__SUM_CRC ? 8 : 16, s->sum_so_far, s->sum == CHI__SUM_CRC ? 8 : 16, s->sum_due);
+        return chi__fail(NULL, CHI_ERR_FORMAT,
+                         "%s: has checksum %0*" PRIx64 ", %0*" PRIx64
+                         " was written: the file is damaged",
+                         s->name, s->sum == CHI__SUM_CRC ? 8 : 16, s->sum_so_far,
+                         s->sum == CHI__SUM_CRC ? 8 : 16, s->sum_due);
     return CHI_OK;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// stream.h: a run of a file's bytes, as they lie or unpacked on the way, taken once from its start. What compressed data claim
-// is refused where deflate could not have held it, and room is made only as bytes arrive.
+// stream.h: a run of a file's bytes, as they lie or unpacked on the way, taken once from its start.
+// What compressed data claim is refused where deflate could not have held it, and room is made only
+// as bytes arrive.
 #ifndef CHI_DATA_STREAM_H
 #define CHI_DATA_STREAM_H
 
@@ -40,7 +41,8 @@ chi_status chi__stream_take(chi__stream *s, void *to, uint64_t count);
 chi_status chi__stream_expect(const chi__stream *s, uint64_t bytes);
 // `bytes` into a block of their own, freed with chi__free; not touched on failure.
 chi_status chi__stream_block(chi__stream *s, uint64_t bytes, void **out);
-// Takes and drops what is left; then, as after taking everything: nothing more is there, and the checksum is right.
+// Takes and drops what is left; then, as after taking everything: nothing more is there, and the
+// checksum is right.
 chi_status chi__stream_skim(chi__stream *s);
 chi_status chi__stream_end(chi__stream *s);
 void chi__stream_close(chi__stream *s);

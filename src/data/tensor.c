@@ -30,7 +30,8 @@ const char *chi_tensor_type(const chi_tensor *tensor)
 
 uint64_t chi_tensor_bytes(const chi_tensor *tensor)
 {
-    return tensor->type == CHI_TYPE_OTHER ? tensor->size : (uint64_t)tensor->count * chi_type_bytes(tensor->type);
+    return tensor->type == CHI_TYPE_OTHER ? tensor->size
+                                          : (uint64_t)tensor->count * chi_type_bytes(tensor->type);
 }
 
 bool chi__type_of_name(const char *name, chi_type *out)
@@ -44,10 +45,12 @@ bool chi__type_of_name(const char *name, chi_type *out)
     return false;
 }
 
-bool chi__tensor_size(chi_type type, const size_t *shape, size_t dims, size_t *count, uint64_t *bytes)
+bool chi__tensor_size(chi_type type, const size_t *shape, size_t dims, size_t *count,
+                      uint64_t *bytes)
 {
     uint64_t elements = 1, total = 0;
-    // A zero hides an overflow of the other sides from the product, and such a shape is a lie all the same.
+    // A zero hides an overflow of the other sides from the product, and such a shape is a lie all
+    // the same.
     for (size_t d = 0; d < dims; d++)
         if (!chi__mul(elements, shape[d] ? shape[d] : 1, &elements))
             return false;
@@ -65,7 +68,8 @@ chi_status chi__tensor_allocate(chi_tensor *t, const char *path)
 {
     t->bytes = chi__alloc((size_t)chi_tensor_bytes(t), 1);
     if (!t->bytes)
-        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu elements of %s", path, t->count, chi_tensor_type(t));
+        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu elements of %s", path,
+                         t->count, chi_tensor_type(t));
     return CHI_OK;
 }
 
@@ -89,7 +93,10 @@ void chi__swap_bytes(void *bytes, size_t count, size_t element_bytes)
     }
 }
 
-uint64_t chi_hash(uint64_t hash, const void *bytes, size_t count) { return chi__hash(hash, bytes, count); }
+uint64_t chi_hash(uint64_t hash, const void *bytes, size_t count)
+{
+    return chi__hash(hash, bytes, count);
+}
 
 // ---- conversions -----------------------------------------------------------------------------
 
@@ -112,7 +119,8 @@ static double brain_value(uint16_t bits)
     return (double)v;
 }
 
-// Element i as a double: exact for all types but 64-bit integers, which the integer path below reads.
+// Element i as a double: exact for all types but 64-bit integers, which the integer path below
+// reads.
 static double element(chi_type type, const void *bytes, size_t i)
 {
     switch (type) {
@@ -139,8 +147,9 @@ static chi_status check_numbers(const char *where, const chi_tensor *t)
     if (!t || !t->bytes)
         return chi__fail(NULL, CHI_ERR_ARGUMENT, "%s: no tensor", where);
     if (t->type == CHI_TYPE_OTHER)
-        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: tensor %s: elements of type %.16s are listed, not computed with", where,
-                         t->name, t->word);
+        return chi__fail(NULL, CHI_ERR_FORMAT,
+                         "%s: tensor %s: elements of type %.16s are listed, not computed with",
+                         where, t->name, t->word);
     return CHI_OK;
 }
 
@@ -171,7 +180,8 @@ chi_status chi_tensor_to_f32(chi_tensor *tensor)
         return CHI_OK;
     float *to = chi__alloc(tensor->count, sizeof *to);
     if (!to)
-        return chi__fail(NULL, CHI_ERR_MEMORY, "tensor_to_f32: no memory for %zu floats", tensor->count);
+        return chi__fail(NULL, CHI_ERR_MEMORY, "tensor_to_f32: no memory for %zu floats",
+                         tensor->count);
     chi__to_f32(tensor->type, tensor->bytes, tensor->count, to);
     replace(tensor, CHI_TYPE_F32, to);
     return CHI_OK;
@@ -184,13 +194,15 @@ chi_status chi_tensor_to_i32(chi_tensor *tensor)
         return CHI_OK;
     int32_t *to = chi__alloc(tensor->count, sizeof *to);
     if (!to)
-        return chi__fail(NULL, CHI_ERR_MEMORY, "tensor_to_i32: no memory for %zu integers", tensor->count);
+        return chi__fail(NULL, CHI_ERR_MEMORY, "tensor_to_i32: no memory for %zu integers",
+                         tensor->count);
     for (size_t i = 0; i < tensor->count; i++) {
         // 64-bit integers lose low bits here only beyond 2^53, far outside of what is accepted.
         const double v = element(tensor->type, tensor->bytes, i);
         if (!(v >= INT32_MIN && v <= INT32_MAX) || v != floor(v)) {
             chi__free(to);
-            return chi__fail(NULL, CHI_ERR_FORMAT, "tensor%s%s: element %zu is %.17g, not a 32-bit integer",
+            return chi__fail(NULL, CHI_ERR_FORMAT,
+                             "tensor%s%s: element %zu is %.17g, not a 32-bit integer",
                              tensor->name[0] ? " " : "", tensor->name, i, v);
         }
         to[i] = (int32_t)v;
@@ -221,7 +233,8 @@ static chi_status no_integer(const chi_tensor *t, size_t i, const char *where, c
         snprintf(text, sizeof text, "%" PRIu64, ((const uint64_t *)t->bytes)[i]);
     else
         snprintf(text, sizeof text, "%.17g", element(t->type, t->bytes, i));
-    return chi__fail(NULL, CHI_ERR_FORMAT, "%s: %s %zu is %s, not a 64-bit integer", where, unit, i, text);
+    return chi__fail(NULL, CHI_ERR_FORMAT, "%s: %s %zu is %s, not a 64-bit integer", where, unit, i,
+                     text);
 }
 
 chi_status chi__tensor_to_i64(chi_tensor *tensor, const char *where, const char *unit)
@@ -230,7 +243,8 @@ chi_status chi__tensor_to_i64(chi_tensor *tensor, const char *where, const char 
         return CHI_OK;
     int64_t *to = chi__alloc(tensor->count, sizeof *to);
     if (!to)
-        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu integers", where, tensor->count);
+        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu integers", where,
+                         tensor->count);
     for (size_t i = 0; i < tensor->count; i++) {
         if (!whole_element(tensor->type, tensor->bytes, i, &to[i])) {
             chi__free(to);

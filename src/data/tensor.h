@@ -10,7 +10,8 @@
 enum { CHI__MAX_DIMS = 8 };
 
 // Elements and bytes of a shape; false where either overflows what memory can address.
-bool chi__tensor_size(chi_type type, const size_t *shape, size_t dims, size_t *count, uint64_t *bytes);
+bool chi__tensor_size(chi_type type, const size_t *shape, size_t dims, size_t *count,
+                      uint64_t *bytes);
 // Room for t->count elements of t->type at t->bytes; the sentence names `path`.
 chi_status chi__tensor_allocate(chi_tensor *t, const char *path);
 // "F32", "BF16", …; false: none that elements here can have.
@@ -29,7 +30,9 @@ static inline bool chi__host_is_little(void)
     return *(const unsigned char *)&one == 1;
 }
 
-// Opens a writer behind the header of `tensor` (its bytes are not read); *bytes of elements are due.
-chi_status chi__npy_begin(const char *path, const chi_tensor *tensor, uint64_t *bytes, chi__writer *out);
+// Opens a writer behind the header of `tensor` (its bytes are not read); *bytes of elements are
+// due.
+chi_status chi__npy_begin(const char *path, const chi_tensor *tensor, uint64_t *bytes,
+                          chi__writer *out);
 
 #endif

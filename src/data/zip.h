@@ -18,7 +18,8 @@ typedef struct chi__member {
 typedef struct chi__zip { chi__member *members; size_t count; char *names; } chi__zip;
 chi_status chi__zip_read(chi__file *file, chi__zip *out);
 void chi__zip_free(chi__zip *zip);
-// Fills in packing, place, size and checksum; .file and .name are the caller's. Reads the member's local header.
+// Fills in packing, place, size and checksum; .file and .name are the caller's. Reads the member's
+// local header.
 chi_status chi__zip_stream(chi__file *file, const chi__member *member, chi__stream *out);
 
 #endif
