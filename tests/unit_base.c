@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// unit_base.c: text, numbers, hashes, random numbers, files that appear whole, and children with a deadline.
+// unit_base.c: text, numbers, hashes, random numbers, files that appear whole, children with a deadline, and
+// work in threads.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,11 +11,13 @@
 #include <cmocka.h>
 
 #include "base/child.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "base/workers.h"
 #include "harness/folder.h"
 
 static void numbers(void **state)
@@ -127,11 +130,44 @@ static void children(void **state)
     assert_int_equal(chi__child_run((char *const[]){ "/no/such/program", NULL }, 5e6, output, sizeof output), CHI_ERR_INTERNAL);
 }
 
+typedef struct job { double wait_us[4]; bool fails[4], done[4]; } job;
+
+static chi_status work(void *user, size_t i)
+{
+    job *j = user;
+    chi__sleep_us(j->wait_us[i]);
+    j->done[i] = true;
+    return j->fails[i] ? chi__fail(NULL, CHI_ERR_DATA, "number %zu", i) : CHI_OK;
+}
+
+// The first failure in order is the outcome, whichever comes first or last in time.
+static void workers(void **state)
+{
+    static const struct { job job; unsigned threads; const char *sentence; } all[] = {
+        { { { 0, 0, 0, 0 }, { false, false, false, false }, { false } }, 3, NULL },
+        { { { 1e3, 30e3, 10, 2e3 }, { false, true, true, false }, { false } }, 4, "number 1" },
+        { { { 1e3, 20e3, 60e3, 90e3 }, { false, true, true, true }, { false } }, 4, "number 1" },
+        { { { 0, 0, 0, 0 }, { false, false, true, true }, { false } }, 1, "number 2" },
+        { { { 0, 0, 0, 0 }, { false, false, false, false }, { false } }, 1000, NULL },
+    };
+    (void)state;
+    for (size_t a = 0; a < sizeof all / sizeof *all; a++) {
+        job j = all[a].job;
+        const chi_status st = chi__work_do(&(chi__work){ .count = 4, .threads = all[a].threads, .one = work, .user = &j });
+        assert_int_equal(st, all[a].sentence ? CHI_ERR_DATA : CHI_OK);
+        if (all[a].sentence)
+            assert_string_equal(chi_error_text(), all[a].sentence);
+        else
+            assert_true(j.done[0] && j.done[1] && j.done[2] && j.done[3]);
+    }
+    assert_int_equal(chi__work_do(&(chi__work){ .count = 0, .one = work }), CHI_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers), cmocka_unit_test(words), cmocka_unit_test(known_answers),
-        cmocka_unit_test(files), cmocka_unit_test(children),
+        cmocka_unit_test(files), cmocka_unit_test(children), cmocka_unit_test(workers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -303,7 +303,7 @@ chi__path_facts chi__path_look(const char *path)
 {
     struct stat facts;
     if (stat(path, &facts) != 0)
-        return (chi__path_facts){ .kind = errno == ELOOP ? CHI__PATH_LOOP : CHI__PATH_NONE };
+        return (chi__path_facts){ .kind = errno == ELOOP ? CHI__PATH_LOOP : CHI__PATH_NONE, .error = errno };
     return (chi__path_facts){ .kind = S_ISREG(facts.st_mode)   ? CHI__PATH_FILE
                                       : S_ISDIR(facts.st_mode) ? CHI__PATH_FOLDER
                                                                : CHI__PATH_OTHER,

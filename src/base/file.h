@@ -42,7 +42,7 @@ chi_status chi__folder_names(const char *folder, char **out);
 
 // What a path leads to, links followed. Nothing is opened.
 typedef enum chi__path_kind { CHI__PATH_OTHER = 0, CHI__PATH_FILE, CHI__PATH_FOLDER, CHI__PATH_LOOP, CHI__PATH_NONE } chi__path_kind;
-typedef struct chi__path_facts { chi__path_kind kind; uint64_t device, number; } chi__path_facts; // the latter name a folder
+typedef struct chi__path_facts { chi__path_kind kind; int error; uint64_t device, number; } chi__path_facts; // errno; a folder's name
 chi__path_facts chi__path_look(const char *path);
 
 // Held by one process at a time, and let go when it ends, however it ends. Waits for at most wait_us.

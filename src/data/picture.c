@@ -12,14 +12,14 @@
 
 // ---- files in pieces ---------------------------------------------------------------------------
 
-chi_status chi__window_open(const char *path, chi__window *out)
+chi_status chi__window_open(const char *path, size_t reach, chi__window *out)
 {
-    chi__window s = { 0 };
+    chi__window s = { .reach = reach };
     CHI_TRY(chi__file_open(path, &s.file));
-    s.bytes_held = chi__alloc(CHI__WINDOW_BYTES, 1);
+    s.bytes_held = chi__alloc(reach, 1);
     if (!s.bytes_held) {
         chi__file_close(&s.file);
-        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %d bytes of it", path, CHI__WINDOW_BYTES);
+        return chi__fail(NULL, CHI_ERR_MEMORY, "%s: no memory for %zu bytes of it", path, reach);
     }
     *out = s;
     return CHI_OK;
@@ -37,7 +37,7 @@ chi_status chi__window_at(chi__window *window, uint64_t offset, const unsigned c
     chi__window *s = window;
     if (offset < s->first || offset - s->first >= s->held) {
         const uint64_t rest = offset < s->file.bytes ? s->file.bytes - offset : 0;
-        const size_t wanted = rest < CHI__WINDOW_BYTES ? (size_t)rest : CHI__WINDOW_BYTES;
+        const size_t wanted = rest < s->reach ? (size_t)rest : s->reach;
         s->held = 0;
         if (wanted)
             CHI_TRY(chi__file_read(&s->file, offset, s->bytes_held, wanted));
@@ -70,7 +70,7 @@ chi_status chi__window_get(chi__window *window, uint64_t offset, void *to, size_
 
 // ---- one picture -------------------------------------------------------------------------------
 
-enum { LARGEST_SIZE = 65535 };
+enum { LARGEST_SIZE = 65535, READ_PIXELS = 65536, READ_HEADS = 4096 }; // the latter for a folder of a million
 static const uint64_t default_pixels = (uint64_t)1 << 28;
 
 chi_status chi__picture_options_check(const chi_picture_options *options, chi_picture_options *out)
@@ -131,7 +131,7 @@ chi_status chi__picture_open(const char *path, const chi_picture_options *option
 {
     chi__picture p = { .options = *options };
     out->head.kind = CHI__NO_PICTURE;
-    chi_status st = chi__window_open(path, &p.window);
+    chi_status st = chi__window_open(path, depth == CHI__LOOK_ALL ? READ_PIXELS : READ_HEADS, &p.window);
     if (st != CHI_OK) // too few descriptors say nothing about the picture
         return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? CHI_ERR_MEMORY : st;
     st = read_head(&p, depth);

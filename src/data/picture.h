@@ -13,9 +13,9 @@ typedef struct chi__window {
     unsigned char *bytes_held;
     uint64_t first; // where in the file the window begins
     size_t held;    // bytes in it
+    size_t reach;   // bytes it has room for
 } chi__window;
-enum { CHI__WINDOW_BYTES = 65536 };
-chi_status chi__window_open(const char *path, chi__window *out);
+chi_status chi__window_open(const char *path, size_t reach, chi__window *out);
 void chi__window_close(chi__window *window);
 chi_status chi__window_get(chi__window *window, uint64_t offset, void *to, size_t count);
 // The window that begins at `offset`: at least one byte, at the file's end none.

@@ -3,6 +3,7 @@
 // pictures.c.
 #include "picture.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,10 @@ static chi_status read_folder(walk *w, size_t depth);
 static chi_status take(walk *w, const char *name, size_t depth)
 {
     const chi__path_facts here = chi__path_look(w->path);
+    if (here.kind == CHI__PATH_NONE && here.error == EACCES) { // it may be a folder full of pictures
+        chi__fail(NULL, CHI_ERR_FILE, "%s: cannot look at it: %s", w->path, strerror(EACCES));
+        return add_entry(w, chi_error_text());
+    }
     if (here.kind == CHI__PATH_FILE || (here.kind == CHI__PATH_NONE && chi__picture_name(name)))
         return add_entry(w, NULL); // a link that leads nowhere is a broken picture by its name
     if (here.kind == CHI__PATH_LOOP || (here.kind == CHI__PATH_FOLDER && is_above(w, depth, &here))) {
