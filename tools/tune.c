@@ -63,7 +63,7 @@ static int read_options(tune *t, int argc, char **argv)
         { "dry-run", NULL, "only say which candidates a search would begin with", NULL, &t->dry_run },
         { "budget", "SECONDS", "for all of it", &t->budget, NULL, "50 (quick), 840 (thorough)" },
         { "deadline", "SECONDS", "for one candidate, compiling included", &t->deadline, NULL, "20, or 4 times what the default tile took" },
-        { "rows", "N", "of the timed problems", &t->rows, NULL, "2048, more on a fast device" },
+        { "rows", "N", "of the timed problems, convolutions aside", &t->rows, NULL, "2048, more on a fast device" },
         { "list", NULL, "the records there are, and which tiles the device uses", NULL, &t->list },
         { "export", "FILE", "all records into one file, to be sent", &t->export_path, NULL },
         { "import", "FILE", "take the records of a file, where there are none yet", &t->import_path, NULL },
@@ -106,7 +106,9 @@ static bool show(void *user, const chi_tune_progress *p)
             text_wrap(stdout, p->outcome, 32, 32, text_width(STDOUT_FILENO));
         }
     } else {
-        progress_show(&t->shown, (uint64_t)(100.0 * p->fraction), "%s %s: %s (%zu tried, %zu rejected)", p->kernel, p->tile, p->outcome, p->tried, p->rejected);
+        const bool tile = p->tile[0] != 0; // else the outcome says of what it is
+        progress_show(&t->shown, (uint64_t)(100.0 * p->fraction), "%s%s%s%s%s (%zu tried, %zu rejected)", tile ? p->kernel : "", tile ? " " : "", p->tile, tile ? ": " : "", p->outcome,
+                      p->tried, p->rejected);
     }
     return !tool_interrupted();
 }
@@ -247,7 +249,8 @@ static void print_record(const chi_tune_record *r, const chi_tune_record *before
     if (r->rejected[0])
         text_say(stdout, 4, "  %s %s %s rejected: %s", r->kernel, shape, r->tile, r->rejected);
     else
-        printf("  %-10s %-14s %-20s %9.3f ms, %s %.3f ms\n", r->kernel, shape, r->provider[0] ? r->provider : r->tile, r->us * 1e-3, r->provider[0] ? "ours" : "default", r->default_us * 1e-3);
+        printf("  %-10s %-13s %-18s %9.3f ms, %s %.3f ms%s\n", r->kernel, shape, r->provider[0] ? r->provider : r->tile, r->us * 1e-3, r->provider[0] ? "ours" : "default", r->default_us * 1e-3,
+               r->busy ? " *" : "");
 }
 
 static int list_records(tune *t)
@@ -261,15 +264,19 @@ static int list_records(tune *t)
     if (st != CHI_OK)
         return tool_fail(st);
     json_t *all = json_array();
+    bool busy = false;
     for (size_t i = 0; i < count; i++) {
         const chi_tune_record *r = &list[i];
         if (t->tool.json)
-            json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:s}", "device", r->device, "driver", r->driver, "kernel", r->kernel,
+            json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:b}", "device", r->device, "driver", r->driver, "kernel", r->kernel,
                                                  "tile", r->tile, "provider", r->provider, "n", (json_int_t)r->n, "m", (json_int_t)r->m, "dim", (json_int_t)r->dim, "us", r->us,
-                                                 "default_us", r->default_us, "fraction", r->fraction, "rejected", r->rejected));
+                                                 "default_us", r->default_us, "fraction", r->fraction, "rejected", r->rejected, "busy", (int)r->busy));
         else
             print_record(r, i ? &list[i - 1] : NULL);
+        busy = busy || r->busy;
     }
+    if (busy && !t->tool.json)
+        text_say(stdout, 4, "  * other programs used the processors while it was measured: it is less sure");
     chi_tune_list_free(&list);
     if (t->tool.json)
         json_dumpf(all, stdout, JSON_REAL_PRECISION(7));
@@ -296,9 +303,9 @@ static int move_records(tune *t)
     else if (t->forget)
         printf("%zu files removed from %s\n", taken, path);
     else if (t->export_path)
-        printf("%zu records written to %s\n", taken, t->export_path);
+        text_say(stdout, 4, "%zu records written to %s; send them to %s", taken, t->export_path, chi_tune_address());
     else
-        printf("%zu records taken, %zu were there, %zu ignored%s%s\n", taken, known, ignored, first[0] ? "; the first: " : "", first);
+        text_say(stdout, 4, "%zu records taken, %zu were there, %zu ignored%s%s", taken, known, ignored, first[0] ? "; the first: " : "", first);
     return TOOL_DONE;
 }
 

@@ -36,9 +36,10 @@ typedef struct chi_tune_options {
     const char *runner;    // a program that `runner tune-trial REQUEST` makes call chi_tune_trial and print the answer, as
                            // chiaro does: each candidate in a process with a deadline. Default: none, all in this process,
                            // where a driver that hangs or crashes takes the caller with it
-    double seconds;        // for all of it; default: 50 (quick), 840 (thorough). What was measured by then is used
+    double seconds;        // for all of it; default: 50 (quick), 840 (thorough). What was measured by then is used; kernels
+                           // that there is no time for are left out (report.note), but for the first
     double trial_seconds;  // for one candidate, at most 600; default: 20, or four times what the default tile took
-    size_t rows;           // of the timed problems, at least 16; default: 2048, more on a fast device
+    size_t rows;           // of the timed problems, convolutions aside, at least 16; default: 2048, more on a fast device
     bool dry_run;          // only says, through progress, which candidates a search would begin with
     bool (*progress)(void *user, const chi_tune_progress *progress); // false: stop; what is finished stays recorded
     void *user;
@@ -89,16 +90,19 @@ typedef struct chi_tune_record {
     double us, default_us, fraction; // 0: not known
     char rejected[200];              // why the tile is not tried again; "" for a best
     char provider[16];               // "clblast": its time (us) beside ours (default_us); else ""
+    bool busy;                       // other programs used the processors while it was measured
 } chi_tune_record;
 // Bests, then rejections. *list is freed by chi_tune_list_free.
 chi_status chi_tune_list(const char *dir, chi_tune_record **list, size_t *count);
 void chi_tune_list_free(chi_tune_record **list);
 
 chi_status chi_tune_path(const char *dir, char *to, size_t room);
-// All bests into one file, to be sent or kept; written whole or not at all.
+const char *chi_tune_address(void); // where records are collected
+// All bests into one file, to be sent or kept; written whole or not at all. It begins with where to send it.
 chi_status chi_tune_export(const char *dir, const char *path, size_t *count);
 // Takes what a file of records says of devices and kernels that the folder holds no best of. taken + known + ignored are
-// its facts and the lines that are none; first_ignored (200 bytes, may be NULL) says which and why.
+// its facts and the lines that are none; first_ignored (200 bytes, may be NULL) says which and why. A file of which nothing
+// can be taken and nothing was known: CHI_ERR_FORMAT.
 chi_status chi_tune_import(const char *dir, const char *path, size_t *taken, size_t *known, size_t *ignored, char *first_ignored);
 // Removes all records and trials.
 chi_status chi_tune_forget(const char *dir, size_t *files);

@@ -322,6 +322,7 @@ static chi_status record_class(chi__search *s, chi__trial *t, size_t class, doub
     chi__fact f = fact_about(s, CHI__FACT_BEST, &tile, class);
     f.us = best_us;
     f.default_us = default_us;
+    f.busy = t->busy;
     f.fraction = r->peak_gflops > 0.0 && !t->busy ? chi__trial_flop(race->family, s->race->n, f.dim) / best_us * 1e-3 / r->peak_gflops : 0.0;
     if (f.fraction > 1.02) // the peak was measured while others used the device
         f.fraction = 0.0;

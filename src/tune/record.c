@@ -213,7 +213,7 @@ static chi__line parse_device(const words *w, chi__identity *device, char *why)
 }
 
 // What a line of facts has said so far.
-enum { SEEN_N = 1, SEEN_M = 2, SEEN_DIM = 4, SEEN_US = 8, SEEN_DEFAULT = 16, SEEN_FRACTION = 32, SEEN_WHY = 64, SEEN_PROVIDER = 128, SEEN_SOURCE = 256, SEEN_TILE = 512 };
+enum { SEEN_N = 1, SEEN_M = 2, SEEN_DIM = 4, SEEN_US = 8, SEEN_DEFAULT = 16, SEEN_FRACTION = 32, SEEN_WHY = 64, SEEN_PROVIDER = 128, SEEN_SOURCE = 256, SEEN_TILE = 512, SEEN_BUSY = 1024 };
 
 static int parse_word(const char *key, const char *value, chi__fact *f)
 {
@@ -230,6 +230,10 @@ static int parse_word(const char *key, const char *value, chi__fact *f)
         return real(value, most_us, &f->default_us) ? SEEN_DEFAULT : 0;
     if (strcmp(key, "fraction") == 0)
         return real(value, 2.0, &f->fraction) ? SEEN_FRACTION : 0;
+    if (strcmp(key, "busy") == 0) {
+        f->busy = true;
+        return number(value, 1, &whole) && whole ? SEEN_BUSY : 0;
+    }
     if (strcmp(key, "source") == 0)
         return hash(value, &f->source) ? SEEN_SOURCE : 0;
     if (strcmp(key, "rejected") == 0 || strcmp(key, "provider") == 0) {
@@ -255,7 +259,7 @@ static chi__line parse_fact(const words *w, chi__fact *fact, char *why)
             return snprintf(why, WHY, "\"%.24s=%.24s\" is nothing known", w->key[i], w->value[i] ? w->value[i] : ""), CHI__LINE_BAD;
         seen |= what;
     }
-    const int rest = seen & ~(always | SEEN_FRACTION);
+    const int rest = seen & ~(always | SEEN_FRACTION | SEEN_BUSY);
     if ((seen & always) != always || strcmp(w->key[w->count - 1], "source") != 0)
         return snprintf(why, WHY, "n, m, dim or a final source is missing: it may be cut"), CHI__LINE_BAD;
     if (rest == (SEEN_TILE | SEEN_US | SEEN_DEFAULT))
@@ -327,7 +331,7 @@ void chi__record_print(const chi__fact *f, char *to)
         used += (size_t)snprintf(to + used, CHI__RECORD_LINE - used, " default_us=%s", decimal(f->default_us, 1, part));
     if (f->fraction >= 0.001 && f->fraction <= 2.0 && f->kind != CHI__FACT_REJECTED)
         used += (size_t)snprintf(to + used, CHI__RECORD_LINE - used, " fraction=%s", decimal(f->fraction, 3, part));
-    snprintf(to + used, CHI__RECORD_LINE - used, " source=%016" PRIx64, f->source);
+    snprintf(to + used, CHI__RECORD_LINE - used, "%s source=%016" PRIx64, f->busy ? " busy=1" : "", f->source);
 }
 
 bool chi__fact_replaces(const chi__fact *old, const chi__fact *fresh)

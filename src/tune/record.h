@@ -28,6 +28,7 @@ typedef struct chi__fact {
     double us, default_us;
     double fraction;          // of the measured FMA peak, 0 where it is not known
     char why[200];            // REJECTED
+    bool busy;                // BEST, PROVIDER: other programs used the processors meanwhile
     uint64_t source;          // hash of the kernels it was measured with; 0: those it ships with
 } chi__fact;
 

@@ -18,7 +18,7 @@
 
 enum { NARROW = 128, WIDE = 512, NARROW_CHANNELS = 64, WIDE_CHANNELS = 256, MOST_SEEDS = 64 };
 enum { QUICK_SEEDS = 12, THOROUGH_SEEDS = 28, QUICK_HEIRS = 2, THOROUGH_HEIRS = 6, QUICK_STEPS = 4, MOST_NEAR = 16, NEAR_BEST = 3 };
-static const double QUICK_S = 50.0, THOROUGH_S = 840.0, PEAK_US = 30e6;
+static const double LEAST_TRIALS = 2.5, QUICK_S = 50.0, THOROUGH_S = 840.0, PEAK_US = 30e6;
 static const double shares[CHI__FAMILIES] = { 0.34, 0.16, 0.18, 0.32, 0.25 }; // of the time that is left, among those to come
 
 // ---- progress ----------------------------------------------------------------------------------------
@@ -333,9 +333,27 @@ static chi_status measure_peak(chi__search *s)
     return CHI_OK;
 }
 
+// Whether too little time is left to measure the next kernel's default, a rival and the finals, by what the one before took.
+static bool is_late(const chi__search *s, double base_us)
+{
+    return !s->options.dry_run && base_us > 0.0 && chi__now_us() + LEAST_TRIALS * base_us > s->end;
+}
+
+static void leave_out(chi__search *s, chi__family family)
+{
+    char *note = s->report->note;
+    const size_t room = sizeof s->report->note, used = strlen(note);
+    const char *after = strstr(note, " left out for want of time");
+    if (after) // one more of them
+        snprintf(note + (after - note), room - (size_t)(after - note), ", %s left out for want of time", chi__family_name(family));
+    else
+        snprintf(note + used, room - used, "%s%s left out for want of time", used ? "; " : "", chi__family_name(family));
+}
+
 static chi_status run_all(chi__search *s, const bool *wanted, chi__race *races)
 {
     static const chi__family order[] = { CHI__FAMILY_CORE, CHI__FAMILY_LOGSUMEXP, CHI__FAMILY_TOPK, CHI__FAMILY_LOSS, CHI__FAMILY_CONV };
+    double base_us = 0.0; // what the default of the kernel before took
     for (size_t i = 0; i < CHI__FAMILIES && !s->report->stopped; i++) {
         double rest = 0.0;
         const double now = chi__now_us();
@@ -343,6 +361,10 @@ static chi_status run_all(chi__search *s, const bool *wanted, chi__race *races)
             rest += wanted[order[k]] ? shares[order[k]] : 0.0;
         if (!wanted[order[i]])
             continue;
+        if (is_late(s, base_us)) {
+            leave_out(s, order[i]);
+            continue;
+        }
         open_race(s, &races[order[i]], order[i], now + (s->end - now) * shares[order[i]] / rest);
         chi_status st = CHI_OK;
         if (s->options.dry_run)
@@ -350,6 +372,7 @@ static chi_status run_all(chi__search *s, const bool *wanted, chi__race *races)
         else
             st = run_race(s);
         close_race(s);
+        base_us = races[order[i]].base_us > 0.0 ? races[order[i]].base_us : base_us;
         CHI_TRY(st);
         if (order[i] == CHI__FAMILY_CORE && races[order[i]].count > 0)
             s->core_race = &races[order[i]];

@@ -12,6 +12,11 @@
 
 enum { MOST_IMPORT = 16 << 20 };
 
+// Where records are collected. A placeholder until there is such a place: this line is the only one to change.
+static const char address[] = "https://chiaro.invalid/records";
+
+const char *chi_tune_address(void) { return address; }
+
 chi_status chi_tune_path(const char *dir, char *to, size_t room) { return chi__store_folder(dir, to, room); }
 
 // ---- listing -----------------------------------------------------------------------------------------
@@ -36,7 +41,7 @@ static bool list_fact(void *user, const char *file, const chi__identity *device,
         l->room = l->room * 2 + 32;
     }
     chi_tune_record *r = &l->at[l->count++];
-    *r = (chi_tune_record){ .n = fact->n, .m = fact->m, .dim = fact->dim, .us = fact->us, .default_us = fact->default_us, .fraction = fact->fraction };
+    *r = (chi_tune_record){ .n = fact->n, .m = fact->m, .dim = fact->dim, .us = fact->us, .default_us = fact->default_us, .fraction = fact->fraction, .busy = fact->busy };
     strcpy(r->device, device->name);
     strcpy(r->driver, device->driver);
     strcpy(r->kernel, chi__family_name(fact->family));
@@ -109,7 +114,7 @@ chi_status chi_tune_export(const char *dir, const char *path, size_t *count)
     chi__writer writer;
     *count = 0;
     CHI_TRY(chi__store_folder(dir, folder, sizeof folder));
-    chi__text_add(&s.text, "%s\n", chi__record_head);
+    chi__text_add(&s.text, "%s\n# Send this file to %s, with what chiaro doctor and chiaro bench peak print.\n", chi__record_head, address);
     chi_status st = chi__store_read(folder, ".tune", send_fact, &s, &bad);
     if (st == CHI_OK && s.text.failed)
         st = chi__fail(NULL, CHI_ERR_MEMORY, "no memory for the text of %zu records", s.count);
@@ -180,8 +185,13 @@ chi_status chi_tune_import(const char *dir, const char *path, size_t *taken, siz
     *taken = t.taken;
     *known = t.known;
     *ignored = t.ignored + bad.count;
+    const char *why = bad.count ? bad.first : "trials are not taken, only bests";
+    if (t.st == CHI_OK && t.taken + t.known == 0 && bad.count) // whose sentence begins with the path
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%.400s; it holds no record that can be taken", bad.first);
+    if (t.st == CHI_OK && t.taken + t.known == 0)
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: it holds no record that can be taken%s", path, t.ignored ? ": trials are not, only bests" : "");
     if (first_ignored)
-        snprintf(first_ignored, 200, "%.199s", bad.count ? bad.first : t.ignored ? "trials are not taken, only bests" : "");
+        snprintf(first_ignored, 200, "%.199s", *ignored ? why : "");
     return t.st;
 }
 
