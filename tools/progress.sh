@@ -87,7 +87,7 @@ watch() { # words, stage, count, command
     WATCHED=$!
     set +m
     while kill -0 "$WATCHED" 2>/dev/null; do
-        [ "$count" = - ] || counted=$("$count" "$log")
+        [ "$count" = - ] || counted=$("$count" "$log" || true) # there may be nothing to count yet
         # shellcheck disable=SC2086
         describe "$words" "$stage" $((SECONDS - start)) $counted
         show "$DESCRIBED"

@@ -216,8 +216,9 @@ static chi_status add_layers(chi_encoder *enc, const chi_layer *layers, const ch
 {
     *out = in;
     for (size_t i = 0; layers[i].kind != CHI_LAYER_END; i++) {
-        char where[72];
-        snprintf(where, sizeof where, "%s%zu", prefix, i);
+        char where[72]; // of a name of 96 bytes, with "running_mean" behind it
+        if (snprintf(where, sizeof where, "%s%zu", prefix, i) >= (int)sizeof where)
+            return chi__fail(enc->dev, CHI_ERR_ARGUMENT, "encoder: layer %s…: its name is longer than %zu bytes", prefix, sizeof where - 1);
         CHI_TRY(add_layer(enc, &layers[i], where, depth, *out, out));
     }
     return CHI_OK;
