@@ -167,7 +167,7 @@ def refusals(work):
 
     files = {"empty": b"", "four bytes": raw[:4], "cut in the header": raw[:40], "cut in a row": raw[:-5], "too long": raw + b"\0", "garbage": bytes(range(256)) * 9,
              "one dimension": shaped(18000), "three dimensions": shaped(2000, 3, 3), "no features": shaped(2000, 0),
-             "in Fortran order": raw.replace(b"False", b"True "), "of objects": raw.replace(b"'<f4'", b"'|O' "),
+             "of complex numbers": raw.replace(b"'<f4'", b"'<c4'"), "of objects": raw.replace(b"'<f4'", b"'|O' "),
              "of terabytes": shaped(1 << 40, 9), "beyond addresses": shaped((1 << 63) - 1, 9), "less than it says": shaped(2001, 9)}
     for what, content in files.items():
         path = f"{work}/bad-{what.replace(' ', '-')}.npy"
