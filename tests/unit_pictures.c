@@ -247,6 +247,8 @@ static void png_refusals(void **state)
         flipped.at[at] = (unsigned char)(flipped.at[at] ^ 1u << at % 8);
         refused("flip.png", &flipped, NULL, "");
     }
+    b = png(10000, 10000, NULL, 0);
+    refused("thin.png", &b, NULL, "10000 x 10000 pixels in 8 bytes of IDAT");
     b = png(0, 2, NULL, 0);
     refused("none.png", &b, NULL, "0 x 2 pixels");
     b = png(3, 3, "ABCDEFGHI", 0);

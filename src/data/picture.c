@@ -116,7 +116,7 @@ static chi_status read_head(chi__picture *p, chi__look_at depth)
     if (!chi__mul(w, h, &pixels) || pixels > p->options.max_pixels)
         return chi__fail(NULL, CHI_ERR_FORMAT, "%s: %" PRIu64 " x %" PRIu64 " pixels, at most %" PRIu64 " are read",
                          s->file.path, w, h, p->options.max_pixels);
-    return CHI_OK;
+    return p->head.kind == CHI__PNG && depth == CHI__LOOK_ALL ? chi__png_check(s, &p->head) : CHI_OK;
 }
 
 static void set_shape(chi__picture *p)

@@ -31,11 +31,13 @@ typedef struct chi__picture_head {
     unsigned components;    // of a JPEG
     uint8_t color, depth, interlaced; // of a PNG
     bool transparent;                 // a PNG with a transparent colour or a palette with alpha
+    uint64_t packed;                  // bytes of a PNG's IDAT
 } chi__picture_head;
 
 // How much of a PNG its head is read from: a folder's listing needs no checksums, and its sizes alone no orientation.
 typedef enum chi__look_at { CHI__LOOK_ALL = 0, CHI__LOOK_UPRIGHT, CHI__LOOK_SIZE } chi__look_at;
 chi_status chi__png_head(chi__window *window, chi__look_at depth, chi__picture_head *out);
+chi_status chi__png_check(const chi__window *window, const chi__picture_head *head); // of a head with CHI__LOOK_ALL
 chi_status chi__jpeg_head(chi__window *window, chi__picture_head *out);
 
 // 1 … 8 as EXIF's tag 274 says, 1 where it says something else, 0 where there is none.

@@ -105,9 +105,22 @@ chi_status chi__png_head(chi__window *window, chi__look_at depth, chi__picture_h
             CHI_TRY(check_sum(window, &c));
         CHI_TRY(read_said(window, &c, &said));
         head.transparent |= is(&c, "tRNS");
+        head.packed += is(&c, "IDAT") ? c.count : 0;
     }
     head.orientation = chi__said_orientation(&said);
     *out = head;
+    return CHI_OK;
+}
+
+// Deflate packs at most 1032 bytes into one: sides that the data cannot have are refused before there is room for them.
+chi_status chi__png_check(const chi__window *window, const chi__picture_head *head)
+{
+    static const uint8_t samples[7] = { 1, 0, 3, 1, 2, 0, 4 };
+    const uint64_t bits = (uint64_t)head->depth * (head->color < sizeof samples ? samples[head->color] : 0);
+    uint64_t pixels, all;
+    if (!chi__mul(head->width, head->height, &pixels) || !chi__mul(pixels, bits, &all) || all / 8 > (head->packed + 1) * 1032)
+        return chi__fail(NULL, CHI_ERR_FORMAT, "%s: %" PRIu64 " x %" PRIu64 " pixels in %" PRIu64 " bytes of IDAT",
+                         window->file.path, head->width, head->height, head->packed);
     return CHI_OK;
 }
 
