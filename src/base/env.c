@@ -17,6 +17,12 @@ const char *chi__env(const char *name)
 
 bool chi__env_offer(const char *name, const char *value) { return !getenv(name) && setenv(name, value, 0) == 0; }
 
+void chi__env_drop_empty(const char *name)
+{
+    if (getenv(name) && !chi__env(name))
+        unsetenv(name);
+}
+
 uint64_t chi__env_hash(const char *prefix)
 {
     uint64_t sum = 0;

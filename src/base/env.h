@@ -9,6 +9,8 @@
 
 // Sets what is not set yet, for a driver that reads it when it is loaded; false: it was set, or cannot be.
 bool chi__env_offer(const char *name, const char *value);
+// Takes away a variable that is set to nothing: to us that is not set, to some drivers it is an assertion.
+void chi__env_drop_empty(const char *name);
 const char *chi__env(const char *name); // NULL where unset or empty
 // Hash of all variables whose names begin with `prefix`, in whatever order; 0: there are none.
 uint64_t chi__env_hash(const char *prefix);

@@ -35,6 +35,9 @@ static const char *find_folder(char *to, size_t room)
 
 chi__folder_use chi__pocl_folder(char *sentence, size_t room)
 {
+    static const char *const names[] = { "POCL_CACHE_DIR", "XDG_CACHE_HOME", "HOME" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) // PoCL 3.1 aborts the process for an empty one
+        chi__env_drop_empty(names[i]);
     char folder[4096];
     const char *why, *from = find_folder(folder, sizeof folder);
     const chi__folder_use use = from ? chi__folder_use_of(folder, &why) : CHI__FOLDER_SHARED;
