@@ -4,6 +4,7 @@
 #include "picture.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "../base/memory.h"
 
@@ -84,8 +85,20 @@ static rgb pixel_at(chi__pixels pixels, const void *row, size_t x)
     return (rgb){ 0, 0, 0 };
 }
 
+// Whether a row stands in the canvas as it comes: most files are upright, and neither transparent nor to be grey.
+static bool as_it_is(const chi__canvas *canvas, chi__pixels pixels, size_t step)
+{
+    const size_t channels = pixels == CHI__PIXELS_G8 ? 1 : pixels == CHI__PIXELS_RGB8 ? 3 : 0;
+    return canvas->right == 1 && step == 1 && channels == canvas->channels;
+}
+
 void chi__canvas_put(chi__canvas *canvas, chi__pixels pixels, const void *row, size_t y, size_t first, size_t step, size_t width)
 {
+    if (as_it_is(canvas, pixels, step)) {
+        const int64_t at = canvas->start + (int64_t)y * canvas->down;
+        memcpy(canvas->pixels + (size_t)at * canvas->channels, row, width * canvas->channels);
+        return;
+    }
     for (size_t x = first; x < width; x += step) {
         const int64_t at = canvas->start + (int64_t)x * canvas->right + (int64_t)y * canvas->down;
         const rgb c = pixel_at(pixels, row, x);
