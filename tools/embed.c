@@ -8,7 +8,7 @@
 typedef struct embedding {
     tool tool;
     const char *path, *images_path, *output, *batch_text;
-    bool head;
+    bool head, changed;
     uint64_t batch;
     image_options image_options;
     model_file file;
@@ -23,25 +23,33 @@ typedef struct embedding {
 
 static int read_options(embedding *e, int argc, char **argv)
 {
-    tool_option own[5 + IMAGE_OPTIONS] = {
+    tool_option own[6 + IMAGE_OPTIONS] = {
         { "model", "FILE", "model.safetensors or a checkpoint", &e->path, NULL },
-        { "images", "FILE|DIR", "an array (.npy, .npz:NAME, idx) or a folder of pictures", &e->images_path, NULL },
+        { "images", "FILE|DIR", "an array (.npy, .npz:NAME, idx) or a folder of pictures",
+          &e->images_path, NULL },
         { "output", "FILE", "features as .npy, float32 [images][features]", &e->output, NULL },
+        { "changed", NULL, "take a model that another program changed", NULL, &e->changed },
         { "head", NULL, "behind the head, instead of the features before it", NULL, &e->head },
-        { "batch", "N", "images at once; default 500, fewer where they do not fit", &e->batch_text, NULL },
+        { "batch", "N", "images at once; default 500, fewer where they do not fit", &e->batch_text,
+          NULL },
     };
     const tool_command command = {
-        "embed --model FILE --images FILE --output FILE", NULL,
-        "chiaro embed --model run/model.safetensors --images X.npy --output features.npy", TOOL_OPENS | TOOL_QUIET, 0,
+        "embed --model FILE --images FILE --output FILE",
+        NULL,
+        "chiaro embed --model run/model.safetensors --images X.npy --output features.npy",
+        TOOL_OPENS | TOOL_QUIET,
+        0,
     };
-    images_add_options(&e->image_options, own + 5);
-    const int result = tool_parse(&e->tool, argc, argv, &command, own, sizeof own / sizeof *own, NULL, NULL);
+    images_add_options(&e->image_options, own + 6);
+    const int result =
+        tool_parse(&e->tool, argc, argv, &command, own, sizeof own / sizeof *own, NULL, NULL);
     if (result != TOOL_DONE || e->tool.help)
         return result;
     e->batch = ENCODE_BATCH;
     if (!e->path || !e->images_path || !e->output)
         return tool_usage("embed needs --model, --images and --output");
-    if (e->batch_text && (!tool_count(e->batch_text, &e->batch) || e->batch == 0 || e->batch > ENCODE_BATCH))
+    if (e->batch_text &&
+        (!tool_count(e->batch_text, &e->batch) || e->batch == 0 || e->batch > ENCODE_BATCH))
         return tool_usage("--batch %s is not a number from 1 to %d", e->batch_text, ENCODE_BATCH);
     return TOOL_DONE;
 }
@@ -50,33 +58,39 @@ static int open_images(embedding *e)
 {
     const image_options *o = &e->image_options;
     pixel_rules rules;
-    int result = pixels_ask(o->layout, o->range, o->size, o->grey, &rules);
+    int result = model_file_open(&e->file, e->path, e->changed);
     if (result == TOOL_DONE)
-        result = model_file_open(&e->file, e->path);
-    if (result == TOOL_DONE && e->file.facts.ruled)
-        result = pixels_keep(&rules, &e->file.facts.rules, e->file.facts.input, e->path);
-    return result == TOOL_DONE ? images_open(&e->images, e->images_path, o, &rules, e->file.facts.input, e->tool.quiet) : result;
+        result = encode_rules(&e->file, o, &rules);
+    return result == TOOL_DONE ? images_open(&e->images, e->images_path, o, &rules,
+                                             e->file.facts.input, e->tool.quiet)
+                               : result;
 }
 
 static int open_model(embedding *e)
 {
-    const size_t most = e->images.count < e->batch ? e->images.count : (size_t)e->batch;
-    int result = tool_open(&e->tool, &e->dev);
+    encode_plan plan;
     model_needs needs;
+    int result = tool_open(&e->tool, &e->dev);
     if (result == TOOL_DONE)
-        result = model_describe(e->dev, &e->file.facts, most, 0, &needs);
+        result = model_describe(e->dev, &e->file.facts, 1, 0, &needs);
+    if (result == TOOL_DONE)
+        result =
+            encode_fit(e->dev, &e->file, &e->images, 0,
+                       4ull * (e->head ? needs.outputs : needs.features), (size_t)e->batch, &plan);
+    if (result == TOOL_DONE)
+        result = model_from_file(&e->model, e->dev, &e->file, plan.batch, 0, false);
+    if (result == TOOL_DONE)
+        result = encode_stage_open(&e->stage, e->dev, &e->images, &plan);
     if (result != TOOL_DONE)
         return result;
-    const size_t width = e->head ? needs.outputs : needs.features;
-    const uint64_t spare = encode_stage_bytes(&e->images, most, needs.features) + 4ull * most * width;
-    result = model_from_file(&e->model, e->dev, &e->file, most, spare, false);
-    if (result == TOOL_DONE)
-        result = encode_stage_open(&e->stage, e->dev, &e->images, e->model.batch, needs.features);
-    if (result != TOOL_DONE)
-        return result;
-    e->host = malloc(4 * e->model.batch * width);
-    const chi_tensor shape = { .type = CHI_TYPE_F32, .dims = 2, .shape = { e->images.count, width }, .count = e->images.count * width };
-    chi_status st = e->host ? chi_buffer_create(e->dev, 4ull * e->model.batch * width, &e->features) : CHI_ERR_MEMORY;
+    const size_t width = e->head ? plan.outputs : plan.features;
+    e->host = malloc(4 * plan.batch * width);
+    const chi_tensor shape = { .type = CHI_TYPE_F32,
+                               .dims = 2,
+                               .shape = { e->images.count, width },
+                               .count = e->images.count * width };
+    chi_status st = e->host ? chi_buffer_create(e->dev, 4ull * plan.batch * width, &e->features)
+                            : CHI_ERR_MEMORY;
     if (st == CHI_OK)
         st = chi_npy_create(e->output, &shape, &e->writer);
     return st == CHI_OK ? TOOL_DONE : tool_fail(st);
@@ -96,9 +110,9 @@ static int embed(embedding *e)
     const size_t width = e->head ? e->model.outputs : e->model.features;
     progress p;
     progress_start(&p, e->tool.quiet, "images", e->images.count);
-    progress_show(&p, 0, NULL);
-    const int result = encode_walk(&e->stage, &e->model, NULL, e->images.count, e->head, chi_matrix_view(e->features, e->model.batch, width),
-                                     append, e, &p);
+    e->stage.shown = &p;
+    const int result = encode_walk(&e->stage, &e->model, NULL, e->images.count, e->head,
+                                   chi_matrix_view(e->features, e->model.batch, width), append, e);
     progress_end(&p);
     if (result != TOOL_DONE)
         return result;

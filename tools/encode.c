@@ -1,35 +1,103 @@
 // SPDX-License-Identifier: Apache-2.0
-// encode.c: see encode.h. While the device works on one block the next one is fetched: decoded, or copied.
+// encode.c: see encode.h. While the device works on one batch the next one is fetched: decoded, or
+// copied.
 #include "encode.h"
 
 #include <stdlib.h>
 
-enum { BLOCK_BYTES = 32 << 20 };
+#include "text.h"
 
-// Images of a block: whole batches, about BLOCK_BYTES.
-static size_t block_of(const tool_images *images, size_t batch)
+int encode_rules(const model_file *file, const image_options *o, pixel_rules *out)
 {
-    const size_t batches = BLOCK_BYTES / (image_bytes(images) * batch);
-    const size_t block = batch * (batches ? batches : 1);
-    return block < images->count ? block : images->count;
+    const model_facts *f = &file->facts;
+    const int result = pixels_ask(o->layout, o->range, o->size, o->grey, out);
+    return result == TOOL_DONE && f->ruled ? pixels_keep(out, &f->rules, f->input, file->path)
+                                           : result;
 }
 
-uint64_t encode_stage_bytes(const tool_images *images, size_t batch, size_t features)
+// ---- what fits
+// ---------------------------------------------------------------------------------------
+static uint64_t stage_bytes(const tool_images *images, const encode_plan *p)
 {
-    return block_of(images, batch) * image_bytes(images) + 4ull * batch * (images->pixels + features);
+    const uint64_t floats = p->features ? images->pixels + p->features : 0;
+    return p->batch * (image_bytes(images) + 4ull * floats);
 }
 
-int encode_stage_open(encode_stage *s, chi_device *dev, tool_images *images, size_t batch, size_t features)
+static int describe(chi_device *dev, const model_file *file, encode_plan *p, uint64_t spare,
+                    model_needs *needs)
 {
-    *s = (encode_stage){ .dev = dev, .images = images, .block = block_of(images, batch) };
-    s->host = malloc(s->block * image_bytes(images));
+    *needs = (model_needs){ .largest = p->batch };
+    const int result = file ? model_describe(dev, &file->facts, p->batch, spare, needs) : TOOL_DONE;
+    p->features = needs->features;
+    p->outputs = needs->outputs;
+    return result;
+}
+
+// Whether p->batch images fit; `bytes` receives what they take in all.
+static int fits(chi_device *dev, const model_file *file, const tool_images *images, uint64_t keep,
+                uint64_t row, encode_plan *p, uint64_t left, bool *fit, uint64_t *bytes)
+{
+    enum { ROUNDING = 1 << 16 }; // what buffers are rounded up by
+    model_needs needs;
+    int result = describe(dev, file, p, 0, &needs);
+    const uint64_t spare = keep + p->batch * row + stage_bytes(images, p) + ROUNDING;
+    if (result == TOOL_DONE)
+        result = describe(dev, file, p, spare, &needs);
+    *bytes = spare + needs.encoder.bytes + needs.head.bytes;
+    *fit = spare <= left && needs.largest >= p->batch;
+    return result;
+}
+
+static int refuse(const tool_images *images, uint64_t keep, uint64_t bytes, uint64_t left,
+                  uint64_t budget)
+{
+    char all[TEXT_ROOM], kept[TEXT_ROOM], room[TEXT_ROOM], whole[TEXT_ROOM];
+    const chi_shape s = images->shape;
+    return tool_error("one image of %zu × %zu × %zu at a time and %s of features take %s on the "
+                      "device, %s of %s are left "
+                      "(--memory)",
+                      s.channels, s.height, s.width, text_bytes(keep, kept), text_bytes(bytes, all),
+                      text_bytes(left, room), text_bytes(budget, whole));
+}
+
+int encode_fit(chi_device *dev, const model_file *file, const tool_images *images,
+               uint64_t keep_bytes, uint64_t row_bytes, size_t most, encode_plan *out)
+{
+    uint64_t held = 0, bytes = 0;
+    chi_device_memory(dev, &held, NULL);
+    const uint64_t budget = chi_device_budget(dev), left = budget > held ? budget - held : 0;
+    size_t low = 0,
+           high = most < images->count ? most : images->count; // low fits, above high nothing does
+    encode_plan plan = { .batch = high };
+    int result = TOOL_DONE;
+    while (low < high && result == TOOL_DONE) {
+        bool fit = false;
+        result = fits(dev, file, images, keep_bytes, row_bytes, &plan, left, &fit, &bytes);
+        low = fit ? plan.batch : low;
+        high = fit ? high : plan.batch - 1;
+        plan.batch = low + (high - low + 1) / 2;
+    }
+    plan.batch = low;
+    if (result != TOOL_DONE)
+        return result;
+    *out = plan;
+    return low ? TOOL_DONE : refuse(images, keep_bytes, bytes, left, budget);
+}
+
+// ---- a stage
+// -----------------------------------------------------------------------------------------
+int encode_stage_open(encode_stage *s, chi_device *dev, tool_images *images,
+                      const encode_plan *plan)
+{
+    *s = (encode_stage){ .dev = dev, .images = images, .batch = plan->batch };
+    s->host = malloc(s->batch * image_bytes(images));
     if (!s->host)
-        return tool_error("no memory for %zu images of %zu bytes", s->block, image_bytes(images));
-    chi_status st = chi_buffer_create(dev, s->block * image_bytes(images), &s->pool);
-    if (st == CHI_OK)
-        st = chi_buffer_create(dev, 4ull * batch * images->pixels, &s->pixels);
-    if (st == CHI_OK)
-        st = chi_buffer_create(dev, 4ull * batch * features, &s->middle);
+        return tool_error("no memory for %zu images of %zu bytes", s->batch, image_bytes(images));
+    chi_status st = chi_buffer_create(dev, s->batch * image_bytes(images), &s->pool);
+    if (st == CHI_OK && plan->features)
+        st = chi_buffer_create(dev, 4ull * s->batch * images->pixels, &s->pixels);
+    if (st == CHI_OK && plan->features)
+        st = chi_buffer_create(dev, 4ull * s->batch * plan->features, &s->middle);
     return st == CHI_OK ? TOOL_DONE : tool_fail(st);
 }
 
@@ -42,13 +110,15 @@ void encode_stage_close(encode_stage *s)
     *s = (encode_stage){ 0 };
 }
 
-// ---- the walk ----------------------------------------------------------------------------------------
-// Images at … at + rows − 1 of the block to rows of z.
-static chi_status encode(encode_stage *s, model *m, size_t at, size_t rows, bool head, chi_matrix z)
+// ---- the walk
+// ----------------------------------------------------------------------------------------
+static chi_status encode(encode_stage *s, model *m, size_t rows, bool head, chi_matrix z)
 {
     const tool_images *im = s->images;
     const chi_matrix x = m ? chi_matrix_view(s->pixels, rows, im->pixels) : z;
-    chi_status st = chi_images_load(s->dev, s->pool, im->floats, at, rows, im->pixels, x);
+    chi_status st = chi_buffer_upload(s->pool, 0, s->host, rows * image_bytes(im));
+    if (st == CHI_OK)
+        st = chi_images_load(s->dev, s->pool, im->floats, 0, rows, im->pixels, x);
     if (st != CHI_OK || !m)
         return st;
     const chi_matrix h = head ? chi_matrix_view(s->middle, rows, m->features) : z;
@@ -56,33 +126,31 @@ static chi_status encode(encode_stage *s, model *m, size_t at, size_t rows, bool
     return st == CHI_OK && head ? chi_encoder_forward(m->head, h, z) : st;
 }
 
-static chi_status encode_block(encode_stage *s, model *m, size_t first, size_t count, bool head, chi_matrix out, encode_sink sink, void *user)
+static void show(const encode_stage *s)
 {
-    const size_t batch = m ? m->batch : ENCODE_BATCH;
-    chi_status st = chi_buffer_upload(s->pool, 0, s->host, count * image_bytes(s->images));
-    for (size_t at = 0; at < count && st == CHI_OK; at += batch) {
-        const size_t rows = count - at < batch ? count - at : batch;
-        const chi_matrix z = chi_matrix_rows(out, sink ? 0 : first + at, rows);
-        st = encode(s, m, at, rows, head, z);
-        if (st == CHI_OK && sink)
-            st = sink(user, first + at, z);
-    }
-    return st;
+    if (s->shown && s->doing)
+        progress_show(s->shown, s->done, "%s", s->doing);
+    else if (s->shown)
+        progress_show(s->shown, s->done, NULL);
 }
 
-int encode_walk(encode_stage *s, model *m, const int32_t *which, size_t n, bool head, chi_matrix out, encode_sink sink,
-                  void *user, progress *p)
+int encode_walk(encode_stage *s, model *m, const int32_t *which, size_t n, bool head,
+                chi_matrix out, encode_sink sink, void *user)
 {
-    size_t count = n < s->block ? n : s->block;
-    chi_status st = images_fetch(s->images, which, 0, count, s->host);
-    for (size_t first = 0; first < n && st == CHI_OK && !tool_interrupted(); first += count) {
-        const size_t next = first + count;
-        count = n - first < s->block ? n - first : s->block;
-        st = encode_block(s, m, first, count, head, out, sink, user);
+    size_t rows = n < s->batch ? n : s->batch;
+    show(s);
+    chi_status st = images_fetch(s->images, which, 0, rows, s->host);
+    for (size_t first = 0; first < n && st == CHI_OK && !tool_interrupted(); first += rows) {
+        const size_t next = first + rows;
+        rows = n - first < s->batch ? n - first : s->batch;
+        const chi_matrix z = chi_matrix_rows(out, sink ? 0 : first, rows);
+        st = encode(s, m, rows, head, z);
+        if (st == CHI_OK && sink)
+            st = sink(user, first, z);
         if (st == CHI_OK && next < n)
-            st = images_fetch(s->images, which, next, n - next < count ? n - next : count, s->host);
-        if (p)
-            progress_show(p, first + count, NULL);
+            st = images_fetch(s->images, which, next, n - next < rows ? n - next : rows, s->host);
+        s->done += rows;
+        show(s);
     }
     const chi_status end = chi_device_finish(s->dev);
     st = st == CHI_OK ? end : st;

@@ -1,252 +1,255 @@
 // SPDX-License-Identifier: Apache-2.0
-// eval.c: `chiaro eval`: what the features of a trained encoder are worth, beside the same network untrained and raw pixels.
+// eval.c: `chiaro eval`: what features are worth, those of a trained encoder beside the same
+// network untrained and raw pixels, or anybody's vectors. Options and order; the parts are listed
+// in eval.h.
+#include "eval.h"
+
+#include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "encode.h"
+#include "metric.h"
 
-enum { NEIGHBOURS = 20 };
+// ---- options
+// -----------------------------------------------------------------------------------------
+enum { OWN_OPTIONS = 16 };
 
-// The rows of a set that take part, and their classes.
-typedef struct side {
-    tool_images *images;
-    int32_t *rows, *labels;
-    size_t count;
-} side;
-
-typedef struct evaluation {
-    tool tool;
-    const char *path, *data, *images, *labels, *test_images, *test_labels, *holdout_text;
-    uint64_t holdout;
-    image_options image_options;
-    model_file file;
-    tool_images set, test_set; // the second with --test-images or t10k files alone
-    side train, test;
-    size_t classes;
-    chi_device *dev;
-    double knn, knn_weighted, linear, untrained_knn, untrained_weighted, untrained_linear, raw_knn, raw_weighted, seconds;
-} evaluation;
-
-static int read_options(evaluation *e, int argc, char **argv)
+static void list_options(eval *v, tool_option *to)
 {
-    tool_option own[7 + IMAGE_OPTIONS] = {
-        { "model", "FILE", "model.safetensors or a checkpoint", &e->path, NULL },
-        { "data", "DIR", "folder with train-… and t10k-… idx(.gz) files, or of pictures", &e->data, NULL },
-        { "images", "FILE|DIR", "training images, with --labels, --test-images, --test-labels", &e->images, NULL },
-        { "labels", "FILE", "their labels", &e->labels, NULL },
-        { "test-images", "FILE|DIR", "test images", &e->test_images, NULL },
-        { "test-labels", "FILE", "their labels", &e->test_labels, NULL },
-        { "holdout", "N", "test on N training images instead; default: those that the model's training held out", &e->holdout_text, NULL },
+    const tool_option own[OWN_OPTIONS] = {
+        { "model", "FILE", "model.safetensors or a checkpoint", &v->model, NULL, NULL },
+        { "changed", NULL, "take a model that another program changed", NULL, &v->changed, NULL },
+        { "data", "DIR",
+          "folder with train-… and t10k-… idx(.gz) files, or of pictures, whose folders are "
+          "classes",
+          &v->data, NULL, NULL },
+        { "images", "FILE|DIR", "instead: images to learn from, an array or a folder of pictures",
+          &v->images, NULL, NULL },
+        { "features", "FILE", "instead of a model: vectors of any program, [rows][features]",
+          &v->features, NULL, NULL },
+        { "labels", "FILE", "a label for each of them: an array, or a text with one a line",
+          &v->labels, NULL, NULL },
+        { "test-images", "FILE|DIR", "images to test on", &v->test_images, NULL, NULL },
+        { "test-features", "FILE", "vectors to test on", &v->test_features, NULL, NULL },
+        { "test-labels", "FILE", "their labels", &v->test_labels, NULL, NULL },
+        { "holdout", "N|P%",
+          "test on so many of the rows, drawn by the seed, each class in proportion; default: on "
+          "what the model's training "
+          "held out, where that is known, else on 20%",
+          &v->holdout, NULL, NULL },
+        { "holdout-file", "FILE",
+          "test on the rows that it names: numbers and ranges, 0-9 17, or an array",
+          &v->holdout_file, NULL, NULL },
+        { "k", "LIST", "neighbours that vote, as 1,5,20", &v->k_text, NULL, "20" },
+        { "metric", "cosine|dot|euclidean", "what is near", &v->metric_text, NULL, "cosine" },
+        { "batch", "N", "images at once; fewer where they do not fit, which changes no result",
+          &v->batch_text, NULL, "500" },
+        { "per-class", NULL, "accuracy and rows of each class too", NULL, &v->per_class, NULL },
+        { "predictions", "FILE",
+          "receives the answer for each row that was tested, as text between tabs", &v->predictions,
+          NULL, NULL },
     };
+    memcpy(to, own, sizeof own);
+    images_add_options(&v->image_options, to + OWN_OPTIONS);
+}
+
+// "1,5,20" to numbers.
+static int read_neighbours(eval *v)
+{
+    const char *text = v->k_text;
+    for (; v->ks_asked < EVAL_LISTS; text++) {
+        char word[24];
+        uint64_t k = 0;
+        const size_t length = strcspn(text, ",");
+        snprintf(word, sizeof word, "%.*s", (int)length, text);
+        if (length >= sizeof word || !tool_count(word, &k) || k == 0 || k > EVAL_MOST_NEIGHBOURS)
+            return tool_usage("--k %s is not a list of numbers from 1 to %d, as 1,5,20", v->k_text,
+                              EVAL_MOST_NEIGHBOURS);
+        v->e.k[v->ks_asked++] = (size_t)k;
+        text += length;
+        if (!*text)
+            return TOOL_DONE;
+    }
+    return tool_usage("--k %s has more than %d numbers", v->k_text, EVAL_LISTS);
+}
+
+// The first option of a list that was given; NULL: none was.
+typedef struct given {
+    const char *name;
+    bool is;
+} given;
+static const char *first_given(const given *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list[i].is)
+            return list[i].name;
+    return NULL;
+}
+
+// Options of the way that was not chosen.
+static int check_ways(const eval *v)
+{
+    const image_options *o = &v->image_options;
+    const given of_images[] = {
+        { "model", v->model },
+        { "data", v->data },
+        { "images", v->images },
+        { "test-images", v->test_images },
+        { "batch", v->batch_text },
+        { "changed", v->changed },
+        { "layout", o->layout },
+        { "range", o->range },
+        { "size", o->size },
+        { "grey", o->grey },
+        { "max-pixels", o->max_pixels },
+        { "skip-broken", o->skip_broken },
+        { "picture-memory", o->picture_memory },
+    };
+    const char *other =
+        v->features ? first_given(of_images, sizeof of_images / sizeof *of_images) : NULL;
+    if (other)
+        return tool_usage(
+            "--features are evaluated as they are: --%s is for images through a model", other);
+    if (!v->features && v->test_features)
+        return tool_usage(
+            "--test-features are tested by what is learnt from --features, which is missing");
+    if (!v->features && (!v->model || !v->data == !v->images))
+        return tool_usage("eval needs --model with either --data or --images, or --features with "
+                          "--labels (chiaro eval --help)");
+    if ((v->features || v->images) && !v->labels && !(v->images && images_is_folder(v->images)))
+        return tool_usage("%s has no labels: --labels FILE", v->features ? v->features : v->images);
+    return TOOL_DONE;
+}
+
+static int check_tested(const eval *v)
+{
+    const char *test = v->features ? v->test_features : v->test_images;
+    const given ways[] = { { v->features ? "test-features" : "test-images", test },
+                           { "holdout", v->holdout },
+                           { "holdout-file", v->holdout_file } };
+    const size_t count = (size_t)(ways[0].is + ways[1].is + ways[2].is);
+    if (v->test_labels && !test)
+        return tool_usage("--test-labels %s: of which rows? --%s is missing", v->test_labels,
+                          ways[0].name);
+    if (test && !v->test_labels && !(v->test_images && images_is_folder(v->test_images)))
+        return tool_usage("%s has no labels: --test-labels FILE", test);
+    if (count > 1)
+        return tool_usage("--%s, --holdout and --holdout-file exclude each other: each says which "
+                          "rows are tested",
+                          ways[0].name);
+    return v->holdout ? eval_check_holdout(v->holdout) : TOOL_DONE;
+}
+
+// That the file can be made is known before hours of work, not after.
+static int check_predictions(const eval *v)
+{
+    char folder[4200];
+    const char *const inputs[] = { v->model,       v->images,   v->labels,        v->test_images,
+                                   v->test_labels, v->features, v->test_features, v->holdout_file };
+    snprintf(folder, sizeof folder, "%s", v->predictions);
+    char *slash = strrchr(folder, '/');
+    snprintf(slash ? slash + (slash == folder) : folder, 2, "%s", slash ? "" : ".");
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
+        if (inputs[i] && tool_same_file(v->predictions, inputs[i]))
+            return tool_usage("--predictions %s is an input too; it would be written over",
+                              v->predictions);
+    return access(folder, W_OK) == 0
+               ? TOOL_DONE
+               : tool_error("--predictions %s: %s", v->predictions, strerror(errno));
+}
+
+static int read_options(eval *v, int argc, char **argv)
+{
+    tool_option own[OWN_OPTIONS + IMAGE_OPTIONS];
     const tool_command command = {
-        "eval --model FILE --data DIR [--json]", NULL,
+        "eval (--model FILE --data DIR | --features FILE --labels FILE) [--json]",
+        "How often the nearest neighbours among rows with known labels, and a linear classifier "
+        "learnt from them, name the class of rows "
+        "that are tested. Features of a model stand beside those of the same network untrained and "
+        "beside raw pixels. Intervals are "
+        "bootstrap ones, 95 %.",
         "chiaro eval --model run/model.safetensors --data /usr/share/datasets/fashion-mnist --json",
-        TOOL_OPENS | TOOL_JSON | TOOL_QUIET, 0,
+        TOOL_OPENS | TOOL_SEED | TOOL_JSON | TOOL_QUIET,
+        0,
     };
-    images_add_options(&e->image_options, own + 7);
-    const int result = tool_parse(&e->tool, argc, argv, &command, own, sizeof own / sizeof *own, NULL, NULL);
-    if (result != TOOL_DONE || e->tool.help)
+    uint64_t batch = ENCODE_BATCH;
+    list_options(v, own);
+    int result =
+        tool_parse(&v->tool, argc, argv, &command, own, sizeof own / sizeof *own, NULL, NULL);
+    if (result != TOOL_DONE || v->tool.help)
         return result;
-    if (!e->path || (!e->data == !e->images))
-        return tool_usage("eval needs --model, and either --data or --images");
-    if (e->holdout_text && (!tool_count(e->holdout_text, &e->holdout) || e->holdout == 0))
-        return tool_usage("--holdout %s is not a number of at least 1", e->holdout_text);
+    if (v->batch_text && (!tool_count(v->batch_text, &batch) || batch == 0 || batch > ENCODE_BATCH))
+        return tool_usage("--batch %s is not a number from 1 to %d", v->batch_text, ENCODE_BATCH);
+    v->batch = (size_t)batch;
+    v->e.quiet = v->notes.quiet = v->tool.quiet;
+    v->e.seed = v->tool.seed;
+    result = metric_parse(v->metric_text ? v->metric_text : "cosine", &v->e.metric);
+    if (result == TOOL_DONE && v->k_text)
+        result = read_neighbours(v);
+    if (result == TOOL_DONE)
+        result = check_ways(v);
+    if (result == TOOL_DONE)
+        result = check_tested(v);
+    return result == TOOL_DONE && v->predictions ? check_predictions(v) : result;
+}
+
+// ---- order
+// -------------------------------------------------------------------------------------------
+// Twenty neighbours where there are as many rows.
+static int fit_neighbours(eval *v)
+{
+    const size_t rows = v->e.base.count;
+    v->e.ks = v->ks_asked;
+    for (size_t i = 0; i < v->ks_asked; i++)
+        if (v->e.k[i] > rows)
+            return tool_error("--k %zu is more than the %zu rows to learn from", v->e.k[i], rows);
+    if (v->ks_asked)
+        return TOOL_DONE;
+    v->e.ks = 1;
+    v->e.k[0] = rows < EVAL_NEIGHBOURS ? rows : EVAL_NEIGHBOURS;
+    if (rows < EVAL_NEIGHBOURS)
+        eval_note(&v->notes, "k = %zu instead of %d: there are no more rows to learn from", rows,
+                  EVAL_NEIGHBOURS);
     return TOOL_DONE;
 }
 
-// ---- images and their rows ---------------------------------------------------------------------------
-static int open_side(evaluation *e, tool_images *set, const char *part, const char *images, const char *labels, const pixel_rules *rules)
+static int evaluate(eval *v)
 {
-    const image_options *o = &e->image_options;
-    const chi_shape wanted = e->file.facts.input;
-    int result = images ? images_open(set, images, o, rules, wanted, e->tool.quiet)
-                        : images_open_data(set, e->data, part, LABELS_NEEDED, o, rules, wanted, e->tool.quiet);
-    if (result == TOOL_DONE && labels)
-        result = images_label(set, labels, o);
-    if (result == TOOL_DONE && !set->labels.count)
-        result = tool_error("%s has no labels to evaluate with", set->path);
-    return result;
-}
-
-// Those of `rows` (NULL: all) that have a class.
-static int take_rows(side *s, tool_images *set, const int32_t *rows, size_t n)
-{
-    *s = (side){ set, malloc((n + 1) * sizeof *s->rows), malloc((n + 1) * sizeof *s->labels), 0 };
-    if (!s->rows || !s->labels)
-        return tool_error("no memory for %zu rows", n);
-    for (size_t i = 0; i < n; i++) {
-        const int32_t row = rows ? rows[i] : (int32_t)i;
-        s->rows[s->count] = row;
-        s->labels[s->count] = set->labels.of[row];
-        s->count += set->labels.of[row] >= 0;
-    }
-    return s->count ? TOOL_DONE : tool_error("%s: none of %zu rows has a class", set->path, n);
-}
-
-static int split_set(evaluation *e)
-{
-    const model_facts *f = &e->file.facts;
-    split s = { 0 };
-    int result = TOOL_DONE;
-    if (e->holdout)
-        result = split_draw(&s, e->set.count, &e->set.labels, (size_t)e->holdout, f->recipe.seed);
-    else if (!f->holdout)
-        result = tool_usage("%s held nothing out: --holdout N, or --test-images with --test-labels", e->path);
-    else if (f->data_hash != e->set.hash)
-        result = tool_error("%s holds other images than those that %s was trained on, whose rows were held out; --holdout N, or --test-images",
-                            e->set.path, e->path);
-    else
-        result = split_parse(&s, e->set.count, f->holdout, e->path);
+    const double start = tool_seconds();
+    int result = v->features ? eval_features_open(v) : eval_images_open(v);
     if (result == TOOL_DONE)
-        result = take_rows(&e->train, &e->set, s.train, s.trained);
+        result = fit_neighbours(v);
     if (result == TOOL_DONE)
-        result = take_rows(&e->test, &e->set, s.test, s.tested);
-    split_free(&s);
-    return result;
-}
-
-static int load(evaluation *e)
-{
-    const image_options *o = &e->image_options;
-    pixel_rules rules;
-    int result = pixels_ask(o->layout, o->range, o->size, o->grey, &rules);
+        result = tool_open(&v->tool, &v->e.dev);
     if (result == TOOL_DONE)
-        result = model_file_open(&e->file, e->path);
-    if (result == TOOL_DONE && e->file.facts.ruled)
-        result = pixels_keep(&rules, &e->file.facts.rules, e->file.facts.input, e->path);
-    if (result == TOOL_DONE)
-        result = open_side(e, &e->set, "train", e->images, e->labels, &rules);
+        result = v->features ? eval_features_measure(v) : eval_images_measure(v);
+    v->seconds = tool_seconds() - start;
     if (result != TOOL_DONE)
         return result;
-    const bool test = !e->holdout && (e->test_images || e->data);
-    if (!test) {
-        e->classes = e->set.labels.classes;
-        return split_set(e);
-    }
-    result = open_side(e, &e->test_set, "t10k", e->test_images, e->test_labels, &rules);
-    if (result != TOOL_DONE)
-        return result;
-    const chi_status st = chi_labels_map(&e->test_set.labels, (const char *const *)e->set.labels.names, e->set.labels.classes, true);
-    e->classes = e->test_set.labels.classes;
-    result = st == CHI_OK ? take_rows(&e->train, &e->set, NULL, e->set.count) : tool_fail(st);
-    return result == TOOL_DONE ? take_rows(&e->test, &e->test_set, NULL, e->test_set.count) : result;
-}
-
-// ---- measuring ---------------------------------------------------------------------------------------
-static int measure(evaluation *e, chi_matrix a, chi_matrix b, double *knn, double *weighted, double *linear)
-{
-    const chi_labelled base = { a, e->train.labels }, query = { b, e->test.labels };
-    const size_t k = e->train.count < NEIGHBOURS ? e->train.count : NEIGHBOURS;
-    chi_knn_report near = { 0 };
-    chi_probe_report probe = { 0 };
-    chi_status st = chi_knn(e->dev, &(chi_knn_args){ .base = base, .query = query, .classes = e->classes, .metric = CHI_METRIC_COSINE, .k = &k, .ks = 1 }, &near);
-    if (st == CHI_OK && linear)
-        st = chi_linear_probe(e->dev, &(chi_probe_args){ .base = base, .query = query, .classes = e->classes }, &probe);
-    if (st != CHI_OK)
-        return tool_fail(st);
-    *knn = near.accuracy;
-    *weighted = near.weighted;
-    if (linear)
-        *linear = probe.accuracy;
-    return TOOL_DONE;
-}
-
-// Rows of one side through the model (NULL: their pixels), to a matrix of their own.
-static int encode(evaluation *e, side *s, model *m, chi_buffer **out, chi_matrix *z)
-{
-    const size_t batch = m ? m->batch : ENCODE_BATCH, width = m ? m->features : s->images->pixels;
-    encode_stage stage = { 0 };
-    const chi_status st = chi_buffer_create(e->dev, 4ull * s->count * width, out);
-    int result = st == CHI_OK ? encode_stage_open(&stage, e->dev, s->images, batch, width) : tool_fail(st);
-    *z = chi_matrix_view(*out, s->count, width);
-    if (result == TOOL_DONE)
-        result = encode_walk(&stage, m, s->rows, s->count, false, *z, NULL, NULL, NULL);
-    encode_stage_close(&stage);
-    return result;
-}
-
-static int measure_with(evaluation *e, model *m, double *knn, double *weighted, double *linear)
-{
-    chi_buffer *train = NULL, *test = NULL;
-    chi_matrix a, b;
-    int result = encode(e, &e->train, m, &train, &a);
-    if (result == TOOL_DONE)
-        result = encode(e, &e->test, m, &test, &b);
-    if (result == TOOL_DONE)
-        result = measure(e, a, b, knn, weighted, linear);
-    chi_buffer_destroy(&train);
-    chi_buffer_destroy(&test);
-    return result;
-}
-
-static int measure_model(evaluation *e, bool drawn, double *knn, double *weighted, double *linear)
-{
-    model m = { 0 };
-    model_needs needs;
-    int result = model_describe(e->dev, &e->file.facts, ENCODE_BATCH, 0, &needs);
-    if (result != TOOL_DONE)
-        return result;
-    const uint64_t rows = 4ull * (e->train.count + e->test.count) * needs.features;
-    const uint64_t spare = rows + encode_stage_bytes(&e->set, ENCODE_BATCH, needs.features);
-    result = model_from_file(&m, e->dev, &e->file, ENCODE_BATCH, spare, drawn);
-    if (result == TOOL_DONE)
-        result = measure_with(e, &m, knn, weighted, linear);
-    model_close(&m);
-    return result;
-}
-
-static void print(const evaluation *e)
-{
-    if (e->tool.json)
-        printf("{\"knn\": %.4f, \"knn_weighted\": %.4f, \"linear\": %.4f, \"untrained_knn\": %.4f, \"untrained_linear\": %.4f, \"raw_knn\": %.4f, "
-               "\"n_train\": %zu, \"n_test\": %zu, \"seconds\": %.1f}\n",
-               e->knn, e->knn_weighted, e->linear, e->untrained_knn, e->untrained_linear, e->raw_knn, e->train.count, e->test.count, e->seconds);
-    else
-        printf("                    kNN (k = 20)   weighted   linear probe\n"
-               "trained                  %.4f     %.4f         %.4f\n"
-               "the same, untrained      %.4f     %.4f         %.4f\n"
-               "raw pixels               %.4f     %.4f\n"
-               "%zu training images, %zu test images, %.1f s\n",
-               e->knn, e->knn_weighted, e->linear, e->untrained_knn, e->untrained_weighted, e->untrained_linear, e->raw_knn, e->raw_weighted,
-               e->train.count, e->test.count, e->seconds);
-}
-
-static void release(evaluation *e)
-{
-    side *const sides[] = { &e->train, &e->test };
-    for (size_t i = 0; i < 2; i++) {
-        free(sides[i]->rows);
-        free(sides[i]->labels);
-    }
-    chi_device_close(&e->dev);
-    images_close(&e->set);
-    images_close(&e->test_set);
-    model_file_close(&e->file);
+    const int printed = v->tool.json ? eval_print_json(v) : eval_print(v);
+    result = v->predictions ? eval_write_predictions(v) : TOOL_DONE;
+    return result == TOOL_DONE ? printed : result;
 }
 
 int command_eval(int argc, char **argv)
 {
-    evaluation *e = calloc(1, sizeof *e);
-    const double start = tool_seconds();
-    if (!e)
+    eval *v = calloc(1, sizeof *v);
+    if (!v)
         return tool_error("no memory");
-    int result = read_options(e, argc, argv);
-    if (result == TOOL_DONE && !e->tool.help) {
+    int result = read_options(v, argc, argv);
+    if (result == TOOL_DONE && !v->tool.help) {
         tool_catch_interrupts();
-        result = load(e);
-        if (result == TOOL_DONE)
-            result = tool_open(&e->tool, &e->dev);
-        if (result == TOOL_DONE)
-            result = measure_model(e, false, &e->knn, &e->knn_weighted, &e->linear);
-        if (result == TOOL_DONE)
-            result = measure_model(e, true, &e->untrained_knn, &e->untrained_weighted, &e->untrained_linear);
-        if (result == TOOL_DONE)
-            result = measure_with(e, NULL, &e->raw_knn, &e->raw_weighted, NULL);
-        e->seconds = tool_seconds() - start;
-        if (result == TOOL_DONE)
-            print(e);
-        release(e);
+        result = evaluate(v);
+        for (size_t i = 0; i < EVAL_RESULTS; i++)
+            evaluation_free(&v->results[i]);
+        eval_free_rows(&v->e);
+        eval_notes_free(&v->notes);
+        chi_device_close(&v->e.dev);
+        eval_images_close(v);
+        eval_features_close(v);
     }
-    free(e);
+    free(v);
     return result;
 }

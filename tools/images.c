@@ -25,7 +25,7 @@ void images_add_options(image_options *o, tool_option *to)
 
 size_t image_bytes(const tool_images *images) { return images->pixels * (images->floats ? sizeof(float) : 1); }
 
-static bool is_folder(const char *path)
+bool images_is_folder(const char *path)
 {
     struct stat facts;
     return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
@@ -67,7 +67,7 @@ int images_open(tool_images *out, const char *path, const image_options *o, cons
 {
     *out = (tool_images){ .rules = *rules };
     snprintf(out->path, sizeof out->path, "%s", path);
-    int result = is_folder(path) ? pictures_open(out, o, quiet) : open_array(out, o, wanted, quiet);
+    int result = images_is_folder(path) ? pictures_open(out, o, quiet) : open_array(out, o, wanted, quiet);
     if (result == TOOL_DONE && out->count > INT32_MAX)
         result = tool_error("%s holds %zu images, at most 2147483647 are taken", path, out->count);
     if (result == TOOL_DONE)
@@ -89,6 +89,12 @@ static bool find_idx(const char *folder, const char *part, const char *what, cha
     return false;
 }
 
+bool images_have_part(const char *folder, const char *part)
+{
+    char path[4200];
+    return find_idx(folder, part, "images-idx3", path, sizeof path);
+}
+
 int images_open_data(tool_images *out, const char *folder, const char *part, label_use labels, const image_options *o,
                      const pixel_rules *rules, chi_shape wanted, bool quiet)
 {
@@ -96,7 +102,7 @@ int images_open_data(tool_images *out, const char *folder, const char *part, lab
     *out = (tool_images){ 0 };
     if (!find_idx(folder, part, "images-idx3", images, sizeof images) && find_idx(folder, "train", "images-idx3", other, sizeof other))
         return tool_error("%s holds no %s-images-idx3-ubyte(.gz)", folder, part);
-    if (!is_folder(folder))
+    if (!images_is_folder(folder))
         return tool_error("%s is no folder that can be opened; on Debian: apt-get install dataset-fashion-mnist, then --data "
                           "/usr/share/datasets/fashion-mnist", folder);
     if (!find_idx(folder, part, "images-idx3", images, sizeof images))

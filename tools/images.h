@@ -30,6 +30,8 @@ typedef struct tool_images {
 // with a model's own rules already in it (pixels_keep). wanted: the shape that a model takes, {0} for none; other shapes
 // are refused. An exit status.
 int images_open(tool_images *out, const char *path, const image_options *o, const pixel_rules *rules, chi_shape wanted, bool quiet);
+bool images_is_folder(const char *path);
+bool images_have_part(const char *folder, const char *part); // a folder with idx files of that part
 // From a folder with idx files, `part` "train" or "t10k", else a folder of pictures.
 typedef enum label_use { LABELS_UNUSED = 0, LABELS_USED, LABELS_NEEDED } label_use; // USED: where there are any
 int images_open_data(tool_images *out, const char *folder, const char *part, label_use labels, const image_options *o,

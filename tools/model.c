@@ -219,11 +219,12 @@ int model_unpack(model *m, chi_optimizer *const *optimizers, const chi_tensors *
 }
 
 // ---- files -------------------------------------------------------------------------------------------
-int model_file_open(model_file *file, const char *path)
+int model_file_open(model_file *file, const char *path, bool changed)
 {
+    const chi_safetensors_options options = { .changed = changed };
     *file = (model_file){ 0 };
     snprintf(file->path, sizeof file->path, "%s", path);
-    const chi_status st = chi_safetensors_read(path, &file->tensors);
+    const chi_status st = chi_safetensors_read_with(path, &options, &file->tensors);
     const int result = st == CHI_OK ? facts_read(&file->tensors, path, &file->facts) : tool_fail(st);
     if (result != TOOL_DONE)
         model_file_close(file);

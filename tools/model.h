@@ -31,7 +31,8 @@ typedef struct model_file {
     model_facts facts;
     chi_tensors tensors;
 } model_file;
-int model_file_open(model_file *file, const char *path);
+// changed: also one that another program changed.
+int model_file_open(model_file *file, const char *path, bool changed);
 void model_file_close(model_file *file);
 // The model of a file for evaluation, with its weights (drawn: with weights from its seed instead), for `batch` rows at once
 // or as many as fit beside spare_bytes: that changes no bit.

@@ -92,6 +92,17 @@ void tool_catch_interrupts(void)
 int tool_interrupted(void) { return interrupts; }
 
 // ---- files -----------------------------------------------------------------------------------------
+bool tool_same_file(const char *output, const char *input)
+{
+    struct stat a, b;
+    char file[4200];
+    snprintf(file, sizeof file, "%s", input);
+    char *colon = strrchr(file, ':');
+    if (stat(file, &b) != 0 && colon)
+        *colon = 0;
+    return stat(output, &a) == 0 && stat(file, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 int tool_make_folder(const char *path)
 {
     char part[4000];

@@ -66,6 +66,8 @@ double tool_cpu_seconds(void); // all threads of this process at work
 void tool_catch_interrupts(void);
 int tool_interrupted(void);
 
+// Whether writing `output` would write over `input`, which may name an array inside a file (FILE:NAME).
+bool tool_same_file(const char *output, const char *input);
 int tool_make_folder(const char *path); // with its parents
 // A text file written whole or not at all.
 int tool_write_text(const char *path, const char *text);
