@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// cache.c: `chiaro cache path|clear`: the folder of compiled programs.
+// cache.c: `chiaro cache path|clear`: the folder of compiled programs, and of what was measured of devices.
 #include <string.h>
 
 #include "tool.h"
@@ -10,7 +10,8 @@ int command_cache(int argc, char **argv)
     const char *words[1];
     size_t count = 0, removed = 0;
     char path[4096];
-    const tool_command command = { "cache path|clear", "The folder of compiled programs: where it is, or its emptying.", "chiaro cache clear", 0, 1 };
+    const tool_command command = { "cache path|clear", "The folder of compiled programs, and of what was measured to choose a default device and core, which is kept for a day: where it is, or its emptying, after which "
+        "devices are measured again.", "chiaro cache clear", 0, 1 };
     const int result = tool_parse(&t, argc, argv, &command, NULL, 0, words, &count);
     if (result != TOOL_DONE || t.help)
         return result;

@@ -19,7 +19,7 @@ static const struct {
     { "tune", command_tune, "find the tiles that are fastest on a device, and keep them" },
     { "devices", command_devices, "what OpenCL devices there are" },
     { "doctor", command_doctor, "what a report of a fault needs, on one page, and a small check" },
-    { "cache", command_cache, "where compiled programs are kept: chiaro cache path|clear" },
+    { "cache", command_cache, "where compiled programs and probes are kept: chiaro cache path|clear" },
     { "info", command_info, "what is in an idx, npy or safetensors file" },
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

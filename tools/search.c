@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "progress.h"
+#include "text.h"
 #include "tool.h"
 
 enum { MOST_K = 1024, FEW_ROWS = 1024, LISTS_A_BLOCK = 16, STEP_QUERIES = 128 };
@@ -291,8 +292,8 @@ static void print(const search *s)
     const double seconds = tool_seconds() - s->start;
     if (!s->tool.json) {
         if (!s->tool.quiet)
-            printf("%s/indices.npy, scores.npy: the %" PRIu64 " best of %zu rows for each of %zu queries (%s, %zu features), %.1f s, blocks of %zu queries and %zu rows\n",
-                   s->output, s->k, s->rows, s->queries, metrics[s->metric], s->dim, seconds, s->query_block, s->base_block);
+            text_say(stdout, 4, "%s/indices.npy, scores.npy: the %" PRIu64 " best of %zu rows for each of %zu queries (%s, %zu features), %.1f s, blocks of %zu queries and %zu rows",
+                     s->output, s->k, s->rows, s->queries, metrics[s->metric], s->dim, seconds, s->query_block, s->base_block);
         return;
     }
     chi_device_info info;

@@ -100,16 +100,16 @@ static cl_int status_of(cl_event event)
 }
 
 // Whether a CPU device is at work, by the time that this process's threads worked since the last look: on a machine that others
-// use, or that is asleep in between, work takes as long as it takes. Other devices work elsewhere.
-static bool still_works(const chi_device *dev, double cpu_us)
+// use work takes as long as it takes. Our own looks take a thousandth of this. Other devices work elsewhere.
+static bool still_works(const chi_device *dev, double cpu_us, double wall_us)
 {
-    return strcmp(dev->info.type, "cpu") == 0 && cpu_us > 1e6;
+    return strcmp(dev->info.type, "cpu") == 0 && cpu_us > 0.01 * wall_us;
 }
 
 static cl_int poll_event(chi_device *dev, cl_event event)
 {
     const double start = chi__now_us(), patience = 30e6 + 4e6 * dev->planned_s;
-    double pause = 1e3, warn = patience, worked = chi__cpu_us();
+    double pause = 1e3, warn = patience, looked = start, worked = chi__cpu_us();
     if (dev->waiter_works && clWaitForEvents(1, &event) == CL_SUCCESS)
         return CL_COMPLETE;
     unsigned seen = calls_of(dev->gate);
@@ -123,10 +123,11 @@ static cl_int poll_event(chi_device *dev, cl_event event)
         pause = pause < 100e3 ? pause * 2 : pause;
         if (chi__now_us() - start < warn)
             continue;
-        const double now = chi__cpu_us();
-        if (!still_works(dev, now - worked))
+        const double now = chi__now_us(), cpu = chi__cpu_us();
+        if (!still_works(dev, cpu - worked, now - looked))
             chi__say(dev, CHI_LOG_WARNING, "%s has not answered for %.0f s; its work should have taken about %.1f s: the driver may hang", dev->info.name, warn * 1e-6, dev->planned_s);
-        worked = now;
+        worked = cpu;
+        looked = now;
         warn *= 2;
     }
     return status;
