@@ -13,7 +13,10 @@
 #include "text.h"
 
 // ---- names that nobody else is to know ---------------------------------------------------------------
-static bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
+static bool is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
 
 // Every `from` that is no part of a longer word becomes `to`.
 static void replace(char *text, size_t room, const char *from, const char *to)
@@ -22,7 +25,8 @@ static void replace(char *text, size_t room, const char *from, const char *to)
     if (length == 0)
         return;
     for (char *at = text; (at = strstr(at, from)) != NULL;) {
-        const bool inside = (is_word(from[0]) && at > text && is_word(at[-1])) || (is_word(from[length - 1]) && is_word(at[length]));
+        const bool inside = (is_word(from[0]) && at > text && is_word(at[-1])) ||
+                            (is_word(from[length - 1]) && is_word(at[length]));
         if (inside || strlen(text) - length + other >= room) {
             at += length;
             continue;
@@ -49,7 +53,8 @@ static void hide_names(char *text, size_t room)
     const struct passwd *user = getpwuid(getuid());
     hide_home(text, room, getenv("HOME"));
     hide_home(text, room, user ? user->pw_dir : NULL);
-    const char *names[] = { user ? user->pw_name : NULL, getenv("USER"), getenv("LOGNAME"), getenv("SUDO_USER") };
+    const char *names[] = { user ? user->pw_name : NULL, getenv("USER"), getenv("LOGNAME"),
+                            getenv("SUDO_USER") };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (names[i] && strcmp(names[i], "root") != 0)
             replace(text, room, names[i], "USER");
@@ -105,7 +110,8 @@ static void print_page(const page *p)
         const page_line *l = &p->lines[i];
         if (i == 0 || strcmp(p->lines[i - 1].section, l->section) != 0)
             printf("%s%s\n", i ? "\n" : "", l->section);
-        const bool again = i && p->lines[i - 1].section == l->section && strcmp(p->lines[i - 1].key, l->key) == 0;
+        const bool again =
+            i && p->lines[i - 1].section == l->section && strcmp(p->lines[i - 1].key, l->key) == 0;
         const size_t columns = again ? 0 : text_columns(l->key);
         printf("  %s", again ? "" : l->key);
         if (columns > COLUMN - 3)
@@ -124,7 +130,8 @@ static void print_json(const page *p)
         const page_line *l = &p->lines[i];
         if (!json_object_get(all, l->section))
             json_object_set_new(all, l->section, json_object());
-        json_t *section = json_object_get(all, l->section), *before = json_object_get(section, l->key);
+        json_t *section = json_object_get(all, l->section),
+               *before = json_object_get(section, l->key);
         if (before && !json_is_array(before)) {
             json_t *list = json_array();
             json_array_append(list, before);
@@ -160,10 +167,16 @@ static void add_devices(page *p, tool *t)
         snprintf(key, sizeof key, "#%zu%s", d->index, d->is_default ? " (default)" : "");
         page_add_name(p, "devices", key, "%s, %s, by \"%s\"", d->name, d->type, d->selector);
         page_add_name(p, "devices", key, "%s, driver %s, %s", d->platform, d->driver, d->version);
-        page_add_name(p, "devices", key, "%u units, %u MHz, vectors of %u, %s, at most %s in one piece, groups of up to %zu, %llu bytes of local memory%s%s", d->units, d->clock_mhz,
-                      d->vector_width, text_bytes(d->memory_bytes, memory), text_bytes(d->max_alloc_bytes, largest), d->max_group, (unsigned long long)d->local_bytes,
-                      d->local_is_global ? " (ordinary memory)" : "", d->unified ? ", shares the host's memory" : "");
-        page_add(p, "devices", key, "%s%s%s%s%s", state_of(d), *d->reason ? ": " : "", d->reason, d->flushes_subnormals ? ", flushes subnormals" : "",
+        page_add_name(p, "devices", key,
+                      "%u units, %u MHz, vectors of %u, %s, at most %s in one piece, groups of up "
+                      "to %zu, %llu bytes of local memory%s%s",
+                      d->units, d->clock_mhz, d->vector_width, text_bytes(d->memory_bytes, memory),
+                      text_bytes(d->max_alloc_bytes, largest), d->max_group,
+                      (unsigned long long)d->local_bytes,
+                      d->local_is_global ? " (ordinary memory)" : "",
+                      d->unified ? ", shares the host's memory" : "");
+        page_add(p, "devices", key, "%s%s%s%s%s", state_of(d), *d->reason ? ": " : "", d->reason,
+                 d->flushes_subnormals ? ", flushes subnormals" : "",
                  d->loses_zero_signs ? ", loses signs of zeros" : "");
     }
     chi_device_list_free(&list);
@@ -175,9 +188,13 @@ int command_doctor(int argc, char **argv)
     page p = { 0 };
     const tool_command command = {
         "doctor [--device SELECTOR] [--json]",
-        "What a report of a fault needs, on one page: versions, drivers, devices and what is wrong with them, folders, limits, environment, and a small check that a device gives the "
-        "right results. The home folder is written ~, the user's and the host's names USER and HOST. Exit status: 0 where the check passes.",
-        "chiaro doctor > report.txt", TOOL_OPENS | TOOL_JSON | TOOL_QUIET, 0,
+        "What a report of a fault needs, on one page: versions, drivers, devices and what is wrong "
+        "with them, folders, limits, environment, and a small check that a device gives the "
+        "right results. The home folder is written ~, the user's and the host's names USER and "
+        "HOST. Exit status: 0 where the check passes.",
+        "chiaro doctor > report.txt",
+        TOOL_OPENS | TOOL_JSON | TOOL_QUIET,
+        0,
     };
     const int result = tool_parse(&t, argc, argv, &command, NULL, 0, NULL, NULL);
     if (result != TOOL_DONE || t.help)

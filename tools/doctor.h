@@ -6,7 +6,10 @@
 
 #include "tool.h"
 
-typedef struct page_line { const char *section; char key[64], value[1024]; } page_line;
+typedef struct page_line {
+    const char *section;
+    char key[64], value[1024];
+} page_line;
 typedef struct page {
     page_line *lines;
     size_t count, room;
@@ -14,12 +17,15 @@ typedef struct page {
 } page;
 
 // The text with the home folder as ~, the user's name as USER and the host's as HOST, and nothing that drives a terminal.
-void page_add(page *p, const char *section, const char *key, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void page_add(page *p, const char *section, const char *key, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 // The same for what the system and its drivers call themselves, where a host that is called as they are must not blot them out.
-void page_add_name(page *p, const char *section, const char *key, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void page_add_name(page *p, const char *section, const char *key, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 void doctor_system(page *p);
-void doctor_drivers(page *p); // their files; those that are loaded are known after devices were listed
+void doctor_drivers(
+    page *p); // their files; those that are loaded are known after devices were listed
 void doctor_paths(page *p);
 void doctor_limits(page *p);
 void doctor_environment(page *p);

@@ -44,7 +44,8 @@ static const char *kibibytes(const char *key, char *to)
 
 void doctor_system(page *p)
 {
-    char name[256] = "not known", model[256] = "not known", load[64] = "not known", all[TEXT_ROOM], free_bytes[TEXT_ROOM];
+    char name[256] = "not known", model[256] = "not known", load[64] = "not known", all[TEXT_ROOM],
+         free_bytes[TEXT_ROOM];
     struct utsname kernel;
     page_add_name(p, "chiaro", "version", "%s", chi_version());
     page_add_name(p, "chiaro", "compiler", "%s%s%s", __VERSION__,
@@ -60,17 +61,20 @@ void doctor_system(page *p)
                   ", not optimised"
 #endif
     );
-    page_add_name(p, "chiaro", "libraries", "glibc %s, zlib %s, jansson %s", gnu_get_libc_version(), zlibVersion(), JANSSON_VERSION);
+    page_add_name(p, "chiaro", "libraries", "glibc %s, zlib %s, jansson %s", gnu_get_libc_version(),
+                  zlibVersion(), JANSSON_VERSION);
     find_line("/etc/os-release", "PRETTY_NAME=", name, sizeof name);
     find_line("/proc/cpuinfo", "model name", model, sizeof model);
     double average[3];
     if (getloadavg(average, 3) == 3)
-        snprintf(load, sizeof load, "%.2f, %.2f, %.2f over 1, 5 and 15 minutes", average[0], average[1], average[2]);
+        snprintf(load, sizeof load, "%.2f, %.2f, %.2f over 1, 5 and 15 minutes", average[0],
+                 average[1], average[2]);
     if (uname(&kernel) == 0) // its node's name is the host's
         page_add(p, "system", "kernel", "%s %s %s", kernel.sysname, kernel.release, kernel.machine);
     page_add_name(p, "system", "distribution", "%s", name);
     page_add_name(p, "system", "processors", "%ld, %s", sysconf(_SC_NPROCESSORS_ONLN), model);
-    page_add_name(p, "system", "memory", "%s, %s free", kibibytes("MemTotal", all), kibibytes("MemAvailable", free_bytes));
+    page_add_name(p, "system", "memory", "%s, %s free", kibibytes("MemTotal", all),
+                  kibibytes("MemAvailable", free_bytes));
     page_add_name(p, "system", "load", "%s", load);
 }
 
@@ -101,7 +105,9 @@ static void add_icd_folder(page *p, const char *folder)
 // Files in this process whose names speak of OpenCL, a driver or a compiler: their names hold versions.
 static void add_loaded(page *p)
 {
-    static const char *const parts[] = { "OpenCL", "pocl", "LLVM", "clang", "nvidia", "amdocl", "igdrcl", "intelocl", "oclgrind", "clblast", "gallium" };
+    static const char *const parts[] = { "OpenCL",   "pocl",    "LLVM",   "clang",
+                                         "nvidia",   "amdocl",  "igdrcl", "intelocl",
+                                         "oclgrind", "clblast", "gallium" };
     char line[4400], before[4400] = "";
     FILE *file = fopen("/proc/self/maps", "re");
     while (file && fgets(line, sizeof line, file)) {
@@ -145,7 +151,11 @@ static void add_folder(page *p, const char *key, chi_status st, const char *path
         files += entry->d_name[0] != '.';
     if (folder)
         closedir(folder);
-    page_add(p, "paths", key, "%s (%s, %zu files)", path, !folder ? "not there yet" : access(path, W_OK) == 0 ? "writable" : "cannot be written", files);
+    page_add(p, "paths", key, "%s (%s, %zu files)", path,
+             !folder                   ? "not there yet"
+             : access(path, W_OK) == 0 ? "writable"
+                                       : "cannot be written",
+             files);
 }
 
 void doctor_paths(page *p)
@@ -162,7 +172,10 @@ void doctor_paths(page *p)
         snprintf(path, sizeof path, "%.4000s/chiaro-probe", self);
     }
     if (probe || length > 0)
-        page_add(p, "paths", "probe", "%s (%s)", probe ? probe : path, access(probe ? probe : path, X_OK) == 0 ? "there" : "not there: the default device is a guess");
+        page_add(p, "paths", "probe", "%s (%s)", probe ? probe : path,
+                 access(probe ? probe : path, X_OK) == 0
+                     ? "there"
+                     : "not there: the default device is a guess");
 }
 
 // ---- limits and environment --------------------------------------------------------------------------
@@ -192,8 +205,13 @@ void doctor_limits(page *p)
 
 void doctor_environment(page *p)
 {
-    static const char *const prefixes[] = { "AMD_", "CHIARO_", "CL_", "CLBLAST_", "CUDA_", "GALLIUM_", "GPU_", "HSA_", "IGC_", "LANG=", "LC_", "LD_LIBRARY_PATH=", "LD_PRELOAD=", "LP_",
-                                            "MESA_", "NEO", "NVIDIA_", "OCL", "OPENCL_", "POCL_", "ROCR_", "RUSTICL_", "TERM=", "XDG_CACHE_HOME=", "XDG_DATA_HOME=" };
+    static const char *const prefixes[] = {
+        "AMD_",          "CHIARO_", "CL_",   "CLBLAST_", "CUDA_",   "GALLIUM_",
+        "GPU_",          "HSA_",    "IGC_",  "LANG=",    "LC_",     "LD_LIBRARY_PATH=",
+        "LD_PRELOAD=",   "LP_",     "MESA_", "NEO",      "NVIDIA_", "OCL",
+        "OPENCL_",       "POCL_",   "ROCR_", "RUSTICL_", "TERM=",   "XDG_CACHE_HOME=",
+        "XDG_DATA_HOME="
+    };
     extern char **environ;
     for (char **at = environ; at && *at; at++)
         for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {

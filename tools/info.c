@@ -27,7 +27,8 @@ static const char *format_of(const char *path)
         header = header << 8 | first[i];
     if (count == 9 && first[8] == '{' && header < (uint64_t)1 << 40)
         return "safetensors";
-    if (count >= 4 && memcmp(first, "PK", 2) == 0 && ((first[2] == 3 && first[3] == 4) || (first[2] == 5 && first[3] == 6)))
+    if (count >= 4 && memcmp(first, "PK", 2) == 0 &&
+        ((first[2] == 3 && first[3] == 4) || (first[2] == 5 && first[3] == 6)))
         return "npz";
     if (first[0] == 0x1f && first[1] == 0x8b)
         return "gzip";
@@ -39,20 +40,32 @@ static const char *format_of(const char *path)
 static double value_at(const chi_tensor *t, size_t i)
 {
     switch (t->type) {
-    case CHI_TYPE_F32: return (double)((const float *)t->bytes)[i];
-    case CHI_TYPE_F64: return ((const double *)t->bytes)[i];
-    case CHI_TYPE_U8: return ((const uint8_t *)t->bytes)[i];
-    case CHI_TYPE_I8: return ((const int8_t *)t->bytes)[i];
-    case CHI_TYPE_U16: return ((const uint16_t *)t->bytes)[i];
-    case CHI_TYPE_I16: return ((const int16_t *)t->bytes)[i];
-    case CHI_TYPE_U32: return ((const uint32_t *)t->bytes)[i];
-    case CHI_TYPE_I32: return ((const int32_t *)t->bytes)[i];
-    case CHI_TYPE_U64: return (double)((const uint64_t *)t->bytes)[i];
-    case CHI_TYPE_I64: return (double)((const int64_t *)t->bytes)[i];
-    case CHI_TYPE_BOOL: return ((const uint8_t *)t->bytes)[i] != 0;
+    case CHI_TYPE_F32:
+        return (double)((const float *)t->bytes)[i];
+    case CHI_TYPE_F64:
+        return ((const double *)t->bytes)[i];
+    case CHI_TYPE_U8:
+        return ((const uint8_t *)t->bytes)[i];
+    case CHI_TYPE_I8:
+        return ((const int8_t *)t->bytes)[i];
+    case CHI_TYPE_U16:
+        return ((const uint16_t *)t->bytes)[i];
+    case CHI_TYPE_I16:
+        return ((const int16_t *)t->bytes)[i];
+    case CHI_TYPE_U32:
+        return ((const uint32_t *)t->bytes)[i];
+    case CHI_TYPE_I32:
+        return ((const int32_t *)t->bytes)[i];
+    case CHI_TYPE_U64:
+        return (double)((const uint64_t *)t->bytes)[i];
+    case CHI_TYPE_I64:
+        return (double)((const int64_t *)t->bytes)[i];
+    case CHI_TYPE_BOOL:
+        return ((const uint8_t *)t->bytes)[i] != 0;
     case CHI_TYPE_F16:
     case CHI_TYPE_BF16: // made F32 before
-    case CHI_TYPE_OTHER: break;
+    case CHI_TYPE_OTHER:
+        break;
     }
     return (double)NAN;
 }
@@ -86,7 +99,8 @@ static chi_status find_range(chi_tensor *t, tensor_range *out)
 static chi_status read_tensors(info_file *f)
 {
     if (strcmp(f->format, "safetensors") == 0)
-        return chi_safetensors_read_with(f->path, &(chi_safetensors_options){ .changed = true }, &f->tensors);
+        return chi_safetensors_read_with(f->path, &(chi_safetensors_options){ .changed = true },
+                                         &f->tensors);
     if (strcmp(f->format, "npz") == 0)
         return chi_npz_read(f->path, &f->tensors);
     const chi_status st = chi_tensor_read(f->path, &f->one);
@@ -140,7 +154,8 @@ void info_print_fact(const char *key, const char *value)
     while (*value) {
         char part[4096];
         const size_t length = strcspn(value, "\n");
-        snprintf(part, sizeof part, "%.*s", (int)(length < sizeof part ? length : sizeof part - 1), value);
+        snprintf(part, sizeof part, "%.*s", (int)(length < sizeof part ? length : sizeof part - 1),
+                 value);
         chi_text_escape(part, line, sizeof line);
         text_say(stdout, 4, "      %s", line);
         value += length + (value[length] == '\n');
@@ -154,7 +169,8 @@ static void print_tensor(const info_file *f, size_t i, size_t width)
     const chi_tensor *t = &f->tensors.items[i];
     const tensor_range *r = &f->ranges[i];
     chi_text_escape(t->name, name, sizeof name);
-    size_t at = (size_t)snprintf(line, sizeof line, "  %s%s%-4s ", name, name[0] ? "  " : "", f->types[i]);
+    size_t at =
+        (size_t)snprintf(line, sizeof line, "  %s%s%-4s ", name, name[0] ? "  " : "", f->types[i]);
     for (size_t d = 0; d < t->dims && at < sizeof line; d++)
         at += (size_t)snprintf(line + at, sizeof line - at, "%s%zu", d ? " x " : "", t->shape[d]);
     if (t->dims == 0)
@@ -162,7 +178,8 @@ static void print_tensor(const info_file *f, size_t i, size_t width)
     if (r->finite)
         at = (size_t)snprintf(numbers, sizeof numbers, "  %.9g to %.9g", r->low, r->high);
     if (r->nan || r->infinite)
-        snprintf(numbers + strlen(numbers), sizeof numbers - strlen(numbers), "  (%zu NaN, %zu infinite)", r->nan, r->infinite);
+        snprintf(numbers + strlen(numbers), sizeof numbers - strlen(numbers),
+                 "  (%zu NaN, %zu infinite)", r->nan, r->infinite);
     const bool full = text_columns(line) + strlen(numbers) > width;
     printf("%s%s%s\n", line, full && *numbers ? "\n    " : "", numbers);
 }
@@ -178,8 +195,10 @@ static int print_file(const info_file *f, bool checksums)
         bytes += f->bytes[i];
     }
     chi_text_escape(f->path, path, sizeof path);
-    text_say(stdout, 4, "%s: %s, %zu tensor%s, %zu elements, %" PRIu64 " bytes%s%s%s", path, f->format, f->tensors.count, f->tensors.count == 1 ? "" : "s", elements, bytes,
-             bytes < 1024 ? "" : " (", bytes < 1024 ? "" : text_bytes(bytes, bytes_text), bytes < 1024 ? "" : ")");
+    text_say(stdout, 4, "%s: %s, %zu tensor%s, %zu elements, %" PRIu64 " bytes%s%s%s", path,
+             f->format, f->tensors.count, f->tensors.count == 1 ? "" : "s", elements, bytes,
+             bytes < 1024 ? "" : " (", bytes < 1024 ? "" : text_bytes(bytes, bytes_text),
+             bytes < 1024 ? "" : ")");
     if (f->tensors.changed)
         text_say(stdout, 4, "  changed by another program after chiaro wrote it");
     const bool model = info_is_model(f);
@@ -195,7 +214,8 @@ static int print_file(const info_file *f, bool checksums)
             info_print_fact(f->tensors.keys[i], f->tensors.values[i]);
     }
     if (known && !checksums)
-        printf("  %zu checksums, %s (--checksums shows them)\n", known, f->tensors.changed ? "not all right" : "all right");
+        printf("  %zu checksums, %s (--checksums shows them)\n", known,
+               f->tensors.changed ? "not all right" : "all right");
     return result;
 }
 
@@ -204,12 +224,16 @@ int command_info(int argc, char **argv)
     tool t = { 0 };
     const char *path = NULL;
     bool checksums = false;
-    const tool_option own[] = { { "checksums", NULL, "the checksums of a safetensors file too", NULL, &checksums } };
+    const tool_option own[] = { { "checksums", NULL, "the checksums of a safetensors file too",
+                                  NULL, &checksums } };
     const tool_command command = {
         "info FILE [--json]",
-        "What is in a file: types, shapes, ranges and metadata of idx, npy, npz and safetensors files, also gzipped, and of one array as FILE:NAME. Of a model: "
+        "What is in a file: types, shapes, ranges and metadata of idx, npy, npz and safetensors "
+        "files, also gzipped, and of one array as FILE:NAME. Of a model: "
         "network, input, recipe, sizes, what was done to the pixels, classes.",
-        "chiaro info run/model.safetensors", TOOL_JSON, 1,
+        "chiaro info run/model.safetensors",
+        TOOL_JSON,
+        1,
     };
     int result = tool_parse(&t, argc, argv, &command, own, sizeof own / sizeof *own, &path, NULL);
     if (result != TOOL_DONE || t.help)

@@ -14,15 +14,18 @@ static json_t *tensor_json(const info_file *f, size_t i)
     for (size_t d = 0; d < t->dims; d++)
         json_array_append_new(shape, json_integer((json_int_t)t->shape[d]));
     chi_text_escape(t->name, name, sizeof name);
-    return json_pack("{s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:I, s:I}", "name", name, "type", f->types[i], "shape", shape, "count", (json_int_t)t->count, "bytes",
-                     (json_int_t)f->bytes[i], "min", r->finite ? json_real(r->low) : json_null(), "max", r->finite ? json_real(r->high) : json_null(), "nan",
-                     (json_int_t)r->nan, "infinite", (json_int_t)r->infinite);
+    return json_pack("{s:s, s:s, s:o, s:I, s:I, s:o, s:o, s:I, s:I}", "name", name, "type",
+                     f->types[i], "shape", shape, "count", (json_int_t)t->count, "bytes",
+                     (json_int_t)f->bytes[i], "min", r->finite ? json_real(r->low) : json_null(),
+                     "max", r->finite ? json_real(r->high) : json_null(), "nan", (json_int_t)r->nan,
+                     "infinite", (json_int_t)r->infinite);
 }
 
 static json_t *network_json(const info_file *f, const char *prefix)
 {
     const network_size size = info_network(f, prefix);
-    return json_pack("{s:I, s:I, s:I}", "parameters", (json_int_t)size.parameters, "statistics", (json_int_t)size.statistics, "bytes", (json_int_t)size.bytes);
+    return json_pack("{s:I, s:I, s:I}", "parameters", (json_int_t)size.parameters, "statistics",
+                     (json_int_t)size.statistics, "bytes", (json_int_t)size.bytes);
 }
 
 int info_print_json(const info_file *f)
@@ -34,7 +37,9 @@ int info_print_json(const info_file *f)
     for (size_t i = 0; i < f->tensors.pairs; i++)
         json_object_set_new(metadata, f->tensors.keys[i], json_string(f->tensors.values[i]));
     chi_text_escape(f->path, path, sizeof path); // JSON holds UTF-8 alone
-    json_t *root = json_pack("{s:s, s:s, s:b, s:o, s:o}", "file", path, "format", f->format, "changed", (int)f->tensors.changed, "tensors", list, "metadata", metadata);
+    json_t *root =
+        json_pack("{s:s, s:s, s:b, s:o, s:o}", "file", path, "format", f->format, "changed",
+                  (int)f->tensors.changed, "tensors", list, "metadata", metadata);
     if (root && info_is_model(f)) {
         json_object_set_new(root, "encoder", network_json(f, "encoder."));
         json_object_set_new(root, "head", network_json(f, "head."));

@@ -9,7 +9,10 @@
 #include "names.h"
 #include "text.h"
 
-bool info_is_model(const info_file *f) { return chi_tensors_metadata(&f->tensors, "chiaro.config") != NULL; }
+bool info_is_model(const info_file *f)
+{
+    return chi_tensors_metadata(&f->tensors, "chiaro.config") != NULL;
+}
 
 network_size info_network(const info_file *f, const char *prefix)
 {
@@ -28,7 +31,8 @@ network_size info_network(const info_file *f, const char *prefix)
 // Keys that this version says in words; others are shown as they are.
 static bool is_known(const char *key)
 {
-    static const char *const known[] = { "format", "config", "input", "step", "classes", "pixels", "labels", "data", "holdout" };
+    static const char *const known[] = { "format", "config", "input", "step",   "classes",
+                                         "pixels", "labels", "data",  "holdout" };
     if (strncmp(key, "chiaro.", 7) != 0)
         return false;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -44,7 +48,8 @@ static void say(const char *what, const char *text)
     text_wrap(stdout, text, COLUMN, COLUMN, text_width(fileno(stdout)));
 }
 
-static void print_network(const info_file *f, const char *what, const char *prefix, const char *layers)
+static void print_network(const info_file *f, const char *what, const char *prefix,
+                          const char *layers)
 {
     char text[2048], number[TEXT_ROOM], bytes[TEXT_ROOM], statistics[64] = "";
     const network_size size = info_network(f, prefix);
@@ -53,7 +58,9 @@ static void print_network(const info_file *f, const char *what, const char *pref
     chi_text_escape(layers, text, sizeof text);
     say(what, *text ? text : "none");
     if (size.tensors) {
-        snprintf(text, sizeof text, "%s parameters%s, %s (%" PRIu64 " bytes)", text_number(size.parameters, number), statistics, text_bytes(size.bytes, bytes), size.bytes);
+        snprintf(text, sizeof text, "%s parameters%s, %s (%" PRIu64 " bytes)",
+                 text_number(size.parameters, number), statistics, text_bytes(size.bytes, bytes),
+                 size.bytes);
         say("", text);
     }
 }
@@ -61,14 +68,17 @@ static void print_network(const info_file *f, const char *what, const char *pref
 // What was done to the pixels, in words.
 static void print_pixels(const model_facts *facts)
 {
-    static const char *const values[] = { "as they are", "bytes, 0 to 255", "numbers from 0 to 1", "" };
-    static const char *const layouts[] = { "", ", channels before rows and columns", ", channels behind rows and columns" };
+    static const char *const values[] = { "as they are", "bytes, 0 to 255", "numbers from 0 to 1",
+                                          "" };
+    static const char *const layouts[] = { "", ", channels before rows and columns",
+                                           ", channels behind rows and columns" };
     const pixel_rules *r = &facts->rules;
     char text[300], range[80], size[80] = "";
     snprintf(range, sizeof range, "%.9g to %.9g, as 0 to 1", r->low, r->high);
     if (r->size)
         snprintf(size, sizeof size, ", pictures of %" PRIu64 " x %" PRIu64, r->size, r->size);
-    snprintf(text, sizeof text, "%s%s%s%s", r->values == VALUES_RANGE ? range : values[r->values], layouts[r->layout], size, r->grey ? ", made grey" : "");
+    snprintf(text, sizeof text, "%s%s%s%s", r->values == VALUES_RANGE ? range : values[r->values],
+             layouts[r->layout], size, r->grey ? ", made grey" : "");
     say("pixels", facts->ruled ? text : "not known: models before 0.2 do not say");
 }
 
@@ -93,7 +103,8 @@ static void print_classes(const model_facts *facts)
     char text[4096], name[160];
     size_t at = (size_t)snprintf(text, sizeof text, "%zu", facts->classes);
     for (size_t i = 0; facts->names && i < facts->classes && i < MOST && at < sizeof text; i++)
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", i ? ", " : ": ", name_escape(facts->names[i], name, sizeof name));
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s", i ? ", " : ": ",
+                               name_escape(facts->names[i], name, sizeof name));
     if (facts->names && facts->classes > MOST && at < sizeof text)
         snprintf(text + at, sizeof text - at, ", … (--json names all)");
     say("classes", facts->classes ? text : "none: it was trained without labels");
@@ -103,12 +114,14 @@ static void print_data(const model_facts *facts)
 {
     char text[300], count[TEXT_ROOM];
     if (facts->data_count) {
-        snprintf(text, sizeof text, "%s images, hash %016" PRIx64, text_number(facts->data_count, count), facts->data_hash);
+        snprintf(text, sizeof text, "%s images, hash %016" PRIx64,
+                 text_number(facts->data_count, count), facts->data_hash);
         say("data", text);
     }
     if (facts->holdout) {
         const size_t length = strlen(facts->holdout);
-        snprintf(text, sizeof text, "rows %.100s%s", facts->holdout, length > 100 ? " … (--json has all)" : "");
+        snprintf(text, sizeof text, "rows %.100s%s", facts->holdout,
+                 length > 100 ? " … (--json has all)" : "");
         say("held out", text);
     }
 }
@@ -121,9 +134,11 @@ int info_print_model(const info_file *f)
     if (result != TOOL_DONE)
         return result;
     const network_size state = info_network(f, "optimizer");
-    snprintf(text, sizeof text, "%" PRIu64 "%s", facts.step, state.tensors ? " (a checkpoint, with the optimiser's state)" : "");
+    snprintf(text, sizeof text, "%" PRIu64 "%s", facts.step,
+             state.tensors ? " (a checkpoint, with the optimiser's state)" : "");
     say("step", text);
-    snprintf(text, sizeof text, "%zu x %zu x %zu (channels x rows x columns)", facts.input.channels, facts.input.height, facts.input.width);
+    snprintf(text, sizeof text, "%zu x %zu x %zu (channels x rows x columns)", facts.input.channels,
+             facts.input.height, facts.input.width);
     say("input", text);
     print_pixels(&facts);
     print_network(f, "encoder", "encoder.", facts.recipe.encoder);

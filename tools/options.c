@@ -20,7 +20,8 @@ typedef struct shared_option {
 // What one command line is read by: its own options, then the shared ones.
 typedef struct option_list {
     tool_option all[MOST_OPTIONS];
-    char dashed[MOST_OPTIONS][NAME_ROOM], underscored[MOST_OPTIONS][NAME_ROOM]; // both spellings of each name
+    char dashed[MOST_OPTIONS][NAME_ROOM],
+        underscored[MOST_OPTIONS][NAME_ROOM]; // both spellings of each name
     size_t own, count;
 } option_list;
 
@@ -32,15 +33,24 @@ static void spell(const char *name, char by, char to[NAME_ROOM])
         *to = *to == '-' || *to == '_' ? by : *to;
 }
 
-static void collect(tool *t, const tool_command *c, const tool_option *own, size_t count, option_list *to)
+static void collect(tool *t, const tool_command *c, const tool_option *own, size_t count,
+                    option_list *to)
 {
     const shared_option shared[] = {
-        { TOOL_OPENS, { "device", "SELECTOR", "auto, gpu, cpu, #INDEX, name:TEXT, … (see chiaro devices)", &t->device, NULL, "CHIARO_DEVICE, else auto" } },
-        { TOOL_OPENS, { "threads", "N", "compute units to use on a CPU device", &t->threads, NULL, "all" } },
-        { TOOL_OPENS, { "memory", "BYTES", "bound on all device bytes, as 800M or 1.5G", &t->memory, NULL, "0.8 of the device's, 0.5 where it shares the host's" } },
-        { TOOL_OPENS, { "numerics", "exact|fast", "exact: the same bits everywhere", &t->numerics, NULL, "exact" } },
+        { TOOL_OPENS,
+          { "device", "SELECTOR", "auto, gpu, cpu, #INDEX, name:TEXT, … (see chiaro devices)",
+            &t->device, NULL, "CHIARO_DEVICE, else auto" } },
+        { TOOL_OPENS,
+          { "threads", "N", "compute units to use on a CPU device", &t->threads, NULL, "all" } },
+        { TOOL_OPENS,
+          { "memory", "BYTES", "bound on all device bytes, as 800M or 1.5G", &t->memory, NULL,
+            "0.8 of the device's, 0.5 where it shares the host's" } },
+        { TOOL_OPENS,
+          { "numerics", "exact|fast", "exact: the same bits everywhere", &t->numerics, NULL,
+            "exact" } },
         { TOOL_OPENS, { "core", "panel|group", "force a core", &t->core, NULL, "measured" } },
-        { TOOL_OPENS, { "tile", "NAME", "force a tile of its table", &t->tile, NULL, "what tuning found" } },
+        { TOOL_OPENS,
+          { "tile", "NAME", "force a tile of its table", &t->tile, NULL, "what tuning found" } },
         { TOOL_SEED, { "seed", "N", "random numbers", &t->seed_text, NULL, "1" } },
         { TOOL_JSON, { "json", NULL, "results as JSON", NULL, &t->json } },
         { TOOL_QUIET, { "quiet", NULL, "no progress", NULL, &t->quiet } },
@@ -65,7 +75,10 @@ static void print_option(const tool_option *o, size_t width)
     enum { LEFT = 26, RIGHT = 2 + LEFT + 1 };
     char left[NAME_ROOM], right[1024];
     snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-    snprintf(right, sizeof right, "%s%s%s", o->help, o->fallback ? "; default: " : "", !o->fallback ? "" : *o->fallback ? o->fallback : "none");
+    snprintf(right, sizeof right, "%s%s%s", o->help, o->fallback ? "; default: " : "",
+             !o->fallback   ? ""
+             : *o->fallback ? o->fallback
+                            : "none");
     const size_t columns = text_columns(left);
     printf("  %s", left);
     if (columns > LEFT)
@@ -98,8 +111,9 @@ static void log_line(void *user, chi_log_level level, const char *sentence)
 {
     const tool *t = user;
     const char *wanted = getenv("CHIARO_LOG");
-    const chi_log_level most = wanted && strcmp(wanted, "debug") == 0 ? CHI_LOG_DEBUG
-                               : wanted && strcmp(wanted, "info") == 0 ? CHI_LOG_INFO : CHI_LOG_WARNING;
+    const chi_log_level most = wanted && strcmp(wanted, "debug") == 0  ? CHI_LOG_DEBUG
+                               : wanted && strcmp(wanted, "info") == 0 ? CHI_LOG_INFO
+                                                                       : CHI_LOG_WARNING;
     if (level != CHI_LOG_ERROR && level <= most && !(t->quiet && level > CHI_LOG_WARNING)) {
         progress_break();
         fprintf(stderr, "chiaro: %s\n", sentence);
@@ -114,16 +128,21 @@ static int resolve(tool *t)
         return tool_usage("--seed %s is not a whole number of at least 0", t->seed_text);
     if (t->threads && (!tool_count(t->threads, &threads) || threads == 0 || threads > 1u << 16))
         return tool_usage("--threads %s is not a number of at least 1", t->threads);
-    if (t->memory && (!tool_bytes(t->memory, &t->options.memory_bytes) || t->options.memory_bytes == 0))
-        return tool_usage("--memory %s is not a size above 0, as 300M, 1.5G or a number of bytes", t->memory);
+    if (t->memory &&
+        (!tool_bytes(t->memory, &t->options.memory_bytes) || t->options.memory_bytes == 0))
+        return tool_usage("--memory %s is not a size above 0, as 300M, 1.5G or a number of bytes",
+                          t->memory);
     if (t->numerics && strcmp(t->numerics, "exact") != 0 && strcmp(t->numerics, "fast") != 0)
         return tool_usage("--numerics %s is neither exact nor fast", t->numerics);
     if (t->core && strcmp(t->core, "panel") != 0 && strcmp(t->core, "group") != 0)
         return tool_usage("--core %s is neither panel nor group", t->core);
     t->options.match = t->device;
     t->options.threads = (unsigned)threads;
-    t->options.numerics = t->numerics && t->numerics[0] == 'f' ? CHI_NUMERICS_FAST : CHI_NUMERICS_EXACT;
-    t->options.core = !t->core ? CHI_CORE_AUTO : t->core[0] == 'p' ? CHI_CORE_PANEL : CHI_CORE_GROUP;
+    t->options.numerics =
+        t->numerics && t->numerics[0] == 'f' ? CHI_NUMERICS_FAST : CHI_NUMERICS_EXACT;
+    t->options.core = !t->core            ? CHI_CORE_AUTO
+                      : t->core[0] == 'p' ? CHI_CORE_PANEL
+                                          : CHI_CORE_GROUP;
     t->options.tile = t->tile;
     t->options.log = (chi_log){ log_line, t };
     return TOOL_DONE;
@@ -133,7 +152,9 @@ static int resolve(tool *t)
 static void fill_table(const option_list *list, struct option *table)
 {
     for (size_t i = 0; i < list->count; i++) {
-        const struct option row = { list->dashed[i], list->all[i].value ? required_argument : no_argument, NULL, FIRST + (int)i };
+        const struct option row = { list->dashed[i],
+                                    list->all[i].value ? required_argument : no_argument, NULL,
+                                    FIRST + (int)i };
         table[2 * i] = table[2 * i + 1] = row;
         table[2 * i + 1].name = list->underscored[i];
     }
@@ -152,8 +173,8 @@ static int no_option(const option_list *list, const char *word, const char *comm
                       tool_nearest(bare, names, list->count));
 }
 
-int tool_parse(tool *t, int argc, char **argv, const tool_command *c, const tool_option *own, size_t count,
-               const char **words, size_t *word_count)
+int tool_parse(tool *t, int argc, char **argv, const tool_command *c, const tool_option *own,
+               size_t count, const char **words, size_t *word_count)
 {
     option_list list;
     struct option table[2 * MOST_OPTIONS + 1];
@@ -179,7 +200,8 @@ int tool_parse(tool *t, int argc, char **argv, const tool_command *c, const tool
     }
     for (; optind < argc; optind++) { // behind "--"
         if (taken == c->most_words)
-            return tool_usage("\"%s\" is one word too many; chiaro %s --help", argv[optind], argv[0]);
+            return tool_usage("\"%s\" is one word too many; chiaro %s --help", argv[optind],
+                              argv[0]);
         words[taken++] = argv[optind];
     }
     if (word_count)
@@ -192,8 +214,10 @@ int tool_parse(tool *t, int argc, char **argv, const tool_command *c, const tool
 
 const char *tool_opening(const tool *t)
 {
-    const struct { const char *name, *value; } given[] = { { "device", t->device }, { "threads", t->threads }, { "memory", t->memory },
-                                                           { "numerics", t->numerics }, { "core", t->core }, { "tile", t->tile } };
+    const struct {
+        const char *name, *value;
+    } given[] = { { "device", t->device },     { "threads", t->threads }, { "memory", t->memory },
+                  { "numerics", t->numerics }, { "core", t->core },       { "tile", t->tile } };
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
         if (given[i].value)
             return given[i].name;

@@ -12,7 +12,8 @@ static void print_bytes(const char *name, uint64_t bytes)
     if (bytes < 1024)
         printf("    %-24s %16llu bytes\n", name, (unsigned long long)bytes);
     else
-        printf("    %-24s %16llu bytes %12s\n", name, (unsigned long long)bytes, text_bytes(bytes, human));
+        printf("    %-24s %16llu bytes %12s\n", name, (unsigned long long)bytes,
+               text_bytes(bytes, human));
 }
 
 // "17.6 Tflop"
@@ -30,28 +31,39 @@ static const char *operations(double flop, char *to)
 static void print_plan(const char *word, const chi_device_info *device, const chi_plan *p)
 {
     char flop[2 * TEXT_ROOM], least[2 * TEXT_ROOM], time[TEXT_ROOM], bytes[TEXT_ROOM];
-    text_say(stdout, 4, "%s on %s: %s (%s core, tile %s), %s beside inputs and outputs", word, device->name, p->scheme, p->core == CHI_CORE_PANEL ? "panel" : "group", p->tile,
+    text_say(stdout, 4, "%s on %s: %s (%s core, tile %s), %s beside inputs and outputs", word,
+             device->name, p->scheme, p->core == CHI_CORE_PANEL ? "panel" : "group", p->tile,
              text_bytes(p->scratch_bytes, bytes));
     print_bytes("scratch in all", p->scratch_bytes);
     for (size_t i = 0; i < p->buffer_count; i++)
         print_bytes(p->buffers[i].name, p->buffers[i].bytes);
-    text_say(stdout, 0, "    %s executed (%.0f), %s the least (%.0f; %.2f times), about %zu launches", operations(p->flop, flop), p->flop, operations(p->flop_minimum, least),
+    text_say(stdout, 0,
+             "    %s executed (%.0f), %s the least (%.0f; %.2f times), about %zu launches",
+             operations(p->flop, flop), p->flop, operations(p->flop_minimum, least),
              p->flop_minimum, p->flop / p->flop_minimum, p->launches);
     if (p->seconds > 0.0)
-        text_say(stdout, 0, "    %s predicted (%.3f ms), %.1f GFLOP/s at the least flop: %s", text_seconds(p->seconds, time), p->seconds * 1e3, p->flop_minimum / p->seconds * 1e-9, p->basis);
+        text_say(stdout, 0, "    %s predicted (%.3f ms), %.1f GFLOP/s at the least flop: %s",
+                 text_seconds(p->seconds, time), p->seconds * 1e3,
+                 p->flop_minimum / p->seconds * 1e-9, p->basis);
     else
         text_say(stdout, 0, "    no time is predicted: %s", p->basis);
 }
 
-static void print_json(const char *word, const chi_device_info *device, const chi_plan *p, bool fits)
+static void print_json(const char *word, const chi_device_info *device, const chi_plan *p,
+                       bool fits)
 {
     json_t *buffers = json_array();
     for (size_t i = 0; i < p->buffer_count; i++)
-        json_array_append_new(buffers, json_pack("{s:s, s:I}", "name", p->buffers[i].name, "bytes", (json_int_t)p->buffers[i].bytes));
-    json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:o, s:f, s:f, s:I, s:s}", "problem", word, "device", device->name, "scheme", p->scheme,
-                             "core", p->core == CHI_CORE_PANEL ? "panel" : "group", "tile", p->tile, "fits", fits, "scratch_bytes", (json_int_t)p->scratch_bytes,
-                             "buffers", buffers, "flop", p->flop, "flop_minimum", p->flop_minimum, "launches", (json_int_t)p->launches, "basis", p->basis);
-    json_object_set_new(line, "predicted_ms", p->seconds > 0.0 ? json_real(p->seconds * 1e3) : json_null());
+        json_array_append_new(buffers, json_pack("{s:s, s:I}", "name", p->buffers[i].name, "bytes",
+                                                 (json_int_t)p->buffers[i].bytes));
+    json_t *line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:o, s:f, s:f, s:I, s:s}",
+                             "problem", word, "device", device->name, "scheme", p->scheme, "core",
+                             p->core == CHI_CORE_PANEL ? "panel" : "group", "tile", p->tile, "fits",
+                             fits, "scratch_bytes", (json_int_t)p->scratch_bytes, "buffers",
+                             buffers, "flop", p->flop, "flop_minimum", p->flop_minimum, "launches",
+                             (json_int_t)p->launches, "basis", p->basis);
+    json_object_set_new(line, "predicted_ms",
+                        p->seconds > 0.0 ? json_real(p->seconds * 1e3) : json_null());
     if (!fits)
         json_object_set_new(line, "error", json_string(chi_error_text()));
     json_dumpf(line, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
@@ -88,25 +100,35 @@ int command_plan(int argc, char **argv)
     bool forward = false;
     double temperature = 0.1;
     const tool_option own[] = {
-        { "temperature", "T", "of the loss; a low one needs a shift a row, and one more pass", &temperature_text, NULL, "0.1" },
+        { "temperature", "T", "of the loss; a low one needs a shift a row, and one more pass",
+          &temperature_text, NULL, "0.1" },
         { "forward", NULL, "the value alone, no gradients", NULL, &forward },
     };
     const tool_command command = {
-        "plan LOSS:NxMxD [--memory BYTES] [--device SELECTOR] [--json]", NULL, "chiaro plan clip:65536x65536x512 --memory 2G",
-        TOOL_OPENS | TOOL_JSON, 1,
+        "plan LOSS:NxMxD [--memory BYTES] [--device SELECTOR] [--json]",
+        NULL,
+        "chiaro plan clip:65536x65536x512 --memory 2G",
+        TOOL_OPENS | TOOL_JSON,
+        1,
     };
-    const int parsed = tool_parse(&t, argc, argv, &command, own, sizeof own / sizeof *own, &word, &words);
+    const int parsed =
+        tool_parse(&t, argc, argv, &command, own, sizeof own / sizeof *own, &word, &words);
     if (parsed != TOOL_DONE || t.help)
         return parsed;
     if (words == 0)
-        return tool_usage("plan: which loss? For example clip:65536x65536x512; kinds: clip, infonce, ntxent, supcon, moco, siglip");
+        return tool_usage("plan: which loss? For example clip:65536x65536x512; kinds: clip, "
+                          "infonce, ntxent, supcon, moco, siglip");
     if (temperature_text && (!tool_number(temperature_text, &temperature) || !(temperature > 0.0)))
-        return tool_usage("--temperature is \"%s\", it must be a positive number", temperature_text);
+        return tool_usage("--temperature is \"%s\", it must be a positive number",
+                          temperature_text);
     problem p = { .word = word };
-    const int checked = problem_check(word, NULL), read = checked == TOOL_DONE ? problem_read(&p) : checked;
+    const int checked = problem_check(word, NULL),
+              read = checked == TOOL_DONE ? problem_read(&p) : checked;
     if (read != TOOL_DONE)
         return read;
     if (!problem_forms[p.kind].loss)
-        return tool_usage("plan: %s is no loss; clip, infonce, ntxent, supcon, moco and siglip have plans", problem_forms[p.kind].name);
+        return tool_usage(
+            "plan: %s is no loss; clip, infonce, ntxent, supcon, moco and siglip have plans",
+            problem_forms[p.kind].name);
     return plan(&t, &p, temperature, forward);
 }

@@ -20,9 +20,13 @@ static double now_ms(void)
 // Clock ticks of all processors since the machine started: at work, and in all; false: not known.
 static bool read_ticks(double *work, double *all)
 {
-    double ticks[8] = { 0 }; // user, nice, system, idle, waiting for input, interrupts (two kinds), taken by other machines
+    double ticks[8] = {
+        0
+    }; // user, nice, system, idle, waiting for input, interrupts (two kinds), taken by other machines
     FILE *file = fopen("/proc/stat", "re");
-    int count = file ? fscanf(file, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &ticks[0], &ticks[1], &ticks[2], &ticks[3], &ticks[4], &ticks[5], &ticks[6], &ticks[7]) : 0;
+    int count = file ? fscanf(file, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &ticks[0], &ticks[1],
+                              &ticks[2], &ticks[3], &ticks[4], &ticks[5], &ticks[6], &ticks[7])
+                     : 0;
     if (file)
         fclose(file);
     *all = 0;
@@ -50,12 +54,14 @@ int main(int argc, char **argv)
     if (argc != 2)
         return 2;
     int bad = chi_device_open(&(chi_device_options){ .match = argv[1] }, &dev) != CHI_OK ||
-              chi_buffer_create(dev, ROWS * DIM * 4, &x) != CHI_OK || chi_buffer_create(dev, ROWS * 4, &out) != CHI_OK ||
+              chi_buffer_create(dev, ROWS * DIM * 4, &x) != CHI_OK ||
+              chi_buffer_create(dev, ROWS * 4, &out) != CHI_OK ||
               chi_similarity_create(dev, ROWS, ROWS, DIM, NULL, &sim) != CHI_OK;
     for (int i = 0; !bad && i < REPEATS; i++) { // the first also warms up
         const double start = now_ms();
         const chi_matrix m = chi_matrix_view(x, ROWS, DIM);
-        bad = chi_similarity_logsumexp(sim, m, m, chi_matrix_view(out, ROWS, 1)) != CHI_OK || chi_device_finish(dev) != CHI_OK;
+        bad = chi_similarity_logsumexp(sim, m, m, chi_matrix_view(out, ROWS, 1)) != CHI_OK ||
+              chi_device_finish(dev) != CHI_OK;
         const double ms = now_ms() - start;
         least = i == 0 || ms < least ? ms : least;
     }

@@ -23,7 +23,9 @@ void progress_break(void)
 
 void progress_start(progress *p, bool quiet, const char *what, uint64_t total)
 {
-    *p = (progress){ .what = what, .total = total, .quiet = quiet, .terminal = text_terminal(STDERR_FILENO) };
+    *p = (progress){
+        .what = what, .total = total, .quiet = quiet, .terminal = text_terminal(STDERR_FILENO)
+    };
 }
 
 void progress_end(progress *p)
@@ -37,8 +39,11 @@ static size_t describe(const progress *p, uint64_t done, double now, char *to)
 {
     char time[TEXT_ROOM];
     const bool part = p->total == 100 && strcmp(p->what, "%") == 0;
-    int at = part ? snprintf(to, LINE, "%" PRIu64 " %%", done)
-             : p->total ? snprintf(to, LINE, p->terminal ? "%" PRIu64 "/%" PRIu64 " %s" : "%" PRIu64 " of %" PRIu64 " %s", done, p->total, p->what)
+    int at = part       ? snprintf(to, LINE, "%" PRIu64 " %%", done)
+             : p->total ? snprintf(to, LINE,
+                                   p->terminal ? "%" PRIu64 "/%" PRIu64 " %s"
+                                               : "%" PRIu64 " of %" PRIu64 " %s",
+                                   done, p->total, p->what)
                         : snprintf(to, LINE, "%" PRIu64 " %s", done, p->what);
     const double seconds = now - p->began;
     if (at < 0 || at >= LINE)
@@ -46,8 +51,9 @@ static size_t describe(const progress *p, uint64_t done, double now, char *to)
     if (p->total && done >= p->total && done > p->first)
         at += snprintf(to + at, (size_t)(LINE - at), ", %s", text_seconds(seconds, time));
     else if (p->total && done > p->first && seconds > 0.5)
-        at += snprintf(to + at, (size_t)(LINE - at), ", %s left",
-                       text_seconds(seconds * (double)(p->total - done) / (double)(done - p->first), time));
+        at += snprintf(
+            to + at, (size_t)(LINE - at), ", %s left",
+            text_seconds(seconds * (double)(p->total - done) / (double)(done - p->first), time));
     return at < LINE ? (size_t)at : LINE - 1;
 }
 
@@ -78,7 +84,8 @@ void progress_show(progress *p, uint64_t done, const char *format, ...)
         p->began = now;
         p->first = done;
     }
-    if (p->quiet || (last && p->whole) || (!first && !last && now - p->shown < (p->terminal ? 0.2 : 5.0)))
+    if (p->quiet || (last && p->whole) ||
+        (!first && !last && now - p->shown < (p->terminal ? 0.2 : 5.0)))
         return;
     p->shown = now;
     p->whole = last;

@@ -33,7 +33,10 @@ bool text_terminal(int descriptor)
 static size_t character(const char *text)
 {
     const unsigned char first = (unsigned char)*text;
-    const size_t length = first >= 0xf0 && first < 0xf8 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 1;
+    const size_t length = first >= 0xf0 && first < 0xf8 ? 4
+                          : first >= 0xe0               ? 3
+                          : first >= 0xc2               ? 2
+                                                        : 1;
     if (first >= 0xf8)
         return 1;
     for (size_t i = 1; i < length; i++)
@@ -72,8 +75,11 @@ static bool line_ends(const char *text, bool kept)
 static size_t word_of(const char *text)
 {
     enum { SHORT = 40 };
-    const size_t plain = strcspn(text, " \n"), bracket = *text == '[' ? strcspn(text, "]\n") : SHORT;
-    return bracket < SHORT && text[bracket] == ']' && bracket > plain ? bracket + strcspn(text + bracket, " \n") : plain;
+    const size_t plain = strcspn(text, " \n"),
+                 bracket = *text == '[' ? strcspn(text, "]\n") : SHORT;
+    return bracket < SHORT && text[bracket] == ']' && bracket > plain
+               ? bracket + strcspn(text + bracket, " \n")
+               : plain;
 }
 
 // One line of the text, the cursor standing at column `at`; what follows it.
@@ -125,7 +131,8 @@ void text_say(FILE *to, size_t indent, const char *format, ...)
 static size_t one_shell_word(const char *text)
 {
     size_t length = 0;
-    for (char quote = 0; text[length] && (quote || (text[length] != ' ' && text[length] != '\n')); length++)
+    for (char quote = 0; text[length] && (quote || (text[length] != ' ' && text[length] != '\n'));
+         length++)
         if (quote ? text[length] == quote : text[length] == '"' || text[length] == '\'')
             quote = quote ? 0 : text[length];
     return length;
@@ -135,7 +142,8 @@ static size_t one_shell_word(const char *text)
 static size_t shell_word(const char *text)
 {
     const size_t length = one_shell_word(text);
-    if (text[0] != '-' || text[length] != ' ' || !text[length + 1] || strchr("-;|&<>", text[length + 1]))
+    if (text[0] != '-' || text[length] != ' ' || !text[length + 1] ||
+        strchr("-;|&<>", text[length + 1]))
         return length;
     return length + 1 + one_shell_word(text + length + 1);
 }
@@ -151,7 +159,8 @@ void text_command(FILE *to, const char *command, size_t at, size_t indent, size_
         if (*command == '\n') {
             fprintf(to, "\n%*s", (int)indent, "");
             at = indent;
-        } else if (*command && at + 1 + columns_of(next, shell_word(next)) + 2 > width) { // 2: " \\"
+        } else if (*command &&
+                   at + 1 + columns_of(next, shell_word(next)) + 2 > width) { // 2: " \\"
             fprintf(to, " \\\n%*s", (int)indent + 2, "");
             at = indent + 2;
         } else if (*command) {

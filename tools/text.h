@@ -24,13 +24,15 @@ size_t text_cut(const char *text, size_t columns);
 // which stay. Ends with a line break.
 void text_wrap(FILE *to, const char *text, size_t at, size_t indent, size_t width);
 // A sentence on its own line or lines, the second and others indented, as wide as the terminal behind `to`, else 80.
-void text_say(FILE *to, size_t indent, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void text_say(FILE *to, size_t indent, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 // A command line, or several, so that they can be pasted: broken with a backslash where `width` ends.
 void text_command(FILE *to, const char *command, size_t at, size_t indent, size_t width);
 
 // Into to [TEXT_ROOM], which is returned.
-const char *text_bytes(uint64_t bytes, char *to);     // "1.5 GiB", "300 MiB", "12 bytes"
-const char *text_seconds(double seconds, char *to);   // "15 ms", "0.4 s", "12 s", "3 min", "2 h 10 min"
-const char *text_number(uint64_t number, char *to);   // "12,345"
+const char *text_bytes(uint64_t bytes, char *to); // "1.5 GiB", "300 MiB", "12 bytes"
+const char *text_seconds(double seconds,
+                         char *to); // "15 ms", "0.4 s", "12 s", "3 min", "2 h 10 min"
+const char *text_number(uint64_t number, char *to); // "12,345"
 
 #endif

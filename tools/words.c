@@ -31,7 +31,8 @@ bool tool_count(const char *text, uint64_t *out)
 static unsigned unit_shift(const char *unit)
 {
     static const char *const letters = "KMGT";
-    const char upper = (char)(*unit >= 'a' && *unit <= 'z' ? *unit - 'a' + 'A' : *unit), *letter = upper ? strchr(letters, upper) : NULL;
+    const char upper = (char)(*unit >= 'a' && *unit <= 'z' ? *unit - 'a' + 'A' : *unit),
+               *letter = upper ? strchr(letters, upper) : NULL;
     if (!*unit || strcmp(unit, "B") == 0 || strcmp(unit, "b") == 0)
         return 0;
     if (!letter || (unit[1] && strcasecmp(unit + 1, "b") != 0 && strcasecmp(unit + 1, "ib") != 0))
@@ -42,8 +43,11 @@ static unsigned unit_shift(const char *unit)
 bool tool_bytes(const char *text, uint64_t *out)
 {
     const size_t digits = text ? strspn(text, "0123456789.") : 0;
-    const bool power = digits && (text[digits] == 'e' || text[digits] == 'E') && text[digits + 1] >= '0' && text[digits + 1] <= '9';
-    const char *unit = power ? text + digits + 1 + strspn(text + digits + 1, "0123456789") : text ? text + digits : NULL;
+    const bool power = digits && (text[digits] == 'e' || text[digits] == 'E') &&
+                       text[digits + 1] >= '0' && text[digits + 1] <= '9';
+    const char *unit = power  ? text + digits + 1 + strspn(text + digits + 1, "0123456789")
+                       : text ? text + digits
+                              : NULL;
     char number[64];
     double value = 0.0;
     uint64_t whole = 0;
@@ -76,7 +80,8 @@ static size_t distance(const char *a, const char *b)
         size_t diagonal = row[0];
         row[0] = i;
         for (size_t j = 1; j <= m; j++) {
-            const size_t change = diagonal + (a[i - 1] != b[j - 1]), less = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            const size_t change = diagonal + (a[i - 1] != b[j - 1]),
+                         less = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
             diagonal = row[j];
             row[j] = change < less ? change : less;
         }

@@ -45,6 +45,7 @@ chi__folder_use chi__folder_use_of(const char *path, const char **why)
         return CHI__FOLDER_UNWRITABLE;
     }
     const bool others = facts.st_uid != geteuid() && facts.st_uid != 0 && geteuid() != 0;
-    const bool open_to_all = (facts.st_mode & S_IWOTH) && (strcmp(at, path) == 0 || !(facts.st_mode & S_ISVTX));
+    const bool open_to_all =
+        (facts.st_mode & S_IWOTH) && (strcmp(at, path) == 0 || !(facts.st_mode & S_ISVTX));
     return others || open_to_all ? CHI__FOLDER_SHARED : CHI__FOLDER_OWN;
 }

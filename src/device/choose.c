@@ -14,7 +14,8 @@
 #include "select.h"
 
 enum { NOTE_ROOM = 400 };
-static const char notes[] = "probe.notes"; // milliseconds, "busy" where the machine was, and the name; or -1 and what went wrong
+static const char notes[] =
+    "probe.notes"; // milliseconds, "busy" where the machine was, and the name; or -1 and what went wrong
 static const double deadline_us = 10e6;
 static const double failed = -1;
 
@@ -44,7 +45,8 @@ static bool parse_output(char *output, double *ms, bool *busy)
 }
 
 // Milliseconds, or `failed`; the note says which, and why.
-static double probe(const chi_log *log, const char *program, const chi_device_info *info, char *note, size_t room)
+static double probe(const chi_log *log, const char *program, const chi_device_info *info,
+                    char *note, size_t room)
 {
     char index[32], output[256];
     double ms = failed;
@@ -53,8 +55,11 @@ static double probe(const chi_log *log, const char *program, const chi_device_in
     char *const argv[] = { (char *)(uintptr_t)program, index, NULL };
     if (chi__child_run(argv, deadline_us, output, sizeof output) != CHI_OK) {
         snprintf(note, room, "-1 %s", chi_error_text());
-        chi__say_to(log, CHI_LOG_WARNING, "%s is not chosen by default, its probe failed: %s; it is asked again after a day, or after chiaro cache clear; --device '%s' uses it "
-                    "all the same", info->name, chi_error_text(), info->selector);
+        chi__say_to(log, CHI_LOG_WARNING,
+                    "%s is not chosen by default, its probe failed: %s; it is asked again after a "
+                    "day, or after chiaro cache clear; --device '%s' uses it "
+                    "all the same",
+                    info->name, chi_error_text(), info->selector);
         return failed;
     }
     if (!parse_output(output, &ms, &busy)) {
@@ -75,12 +80,14 @@ static bool parse_note(const char *note, double *ms, const char **rest)
     return chi__parse_double(number, ms) && (*ms > 0 || *ms == failed);
 }
 
-static double measure(const chi_log *log, const char *program, const chi_device_info *info, bool *busy)
+static double measure(const chi_log *log, const char *program, const chi_device_info *info,
+                      bool *busy)
 {
     char note[NOTE_ROOM];
     const char *rest;
     double ms = failed;
-    if (!chi__note_read(NULL, notes, info, note, sizeof note, NULL) || !parse_note(note, &ms, &rest)) {
+    if (!chi__note_read(NULL, notes, info, note, sizeof note, NULL) ||
+        !parse_note(note, &ms, &rest)) {
         ms = probe(log, program, info, note, sizeof note);
         chi__note_add(NULL, notes, info, note);
         *busy = *busy || (parse_note(note, &ms, &rest) && ms > 0 && strncmp(rest, "busy ", 5) == 0);
@@ -95,17 +102,21 @@ void chi__show_failed_probes(chi_device_info *list, size_t count)
     double ms;
     long long age;
     for (size_t i = 0; i < count; i++) {
-        if (list[i].state != CHI_DEVICE_OK || !chi__note_read(NULL, notes, &list[i], note, sizeof note, &age) ||
+        if (list[i].state != CHI_DEVICE_OK ||
+            !chi__note_read(NULL, notes, &list[i], note, sizeof note, &age) ||
             !parse_note(note, &ms, &rest) || ms != failed)
             continue;
         list[i].state = CHI_DEVICE_DEGRADED;
-        snprintf(list[i].reason, sizeof list[i].reason, "its probe failed %lld min ago: %.*s (asked again after a day, or after chiaro cache clear)", age / 60,
-                 (int)sizeof list[i].reason - 110, rest);
+        snprintf(list[i].reason, sizeof list[i].reason,
+                 "its probe failed %lld min ago: %.*s (asked again after a day, or after chiaro "
+                 "cache clear)",
+                 age / 60, (int)sizeof list[i].reason - 110, rest);
     }
 }
 
 // The device that was fastest, of those open to choice; false: no probe of any ended well.
-static bool race(const chi_log *log, const char *program, const chi_device_info *list, size_t count, const bool *excluded, size_t *best, double *least)
+static bool race(const chi_log *log, const char *program, const chi_device_info *list, size_t count,
+                 const bool *excluded, size_t *best, double *least)
 {
     bool busy = false;
     *least = 0;
@@ -119,7 +130,9 @@ static bool race(const chi_log *log, const char *program, const chi_device_info 
         *best = i;
     }
     if (busy)
-        chi__say_to(log, CHI_LOG_WARNING, "other programs used the processors while devices were compared, so the default is less sure; they are compared again after a day, or "
+        chi__say_to(log, CHI_LOG_WARNING,
+                    "other programs used the processors while devices were compared, so the "
+                    "default is less sure; they are compared again after a day, or "
                     "after chiaro cache clear");
     return *least > 0;
 }
@@ -133,7 +146,8 @@ static bool choose_for(const chi__choosing *to, const chi_device_info *device, c
     return true;
 }
 
-bool chi__choose(const void *user, const chi_device_info *list, size_t count, const bool *excluded, size_t *chosen)
+bool chi__choose(const void *user, const chi_device_info *list, size_t count, const bool *excluded,
+                 size_t *chosen)
 {
     const chi__choosing *to = user;
     char program[4096], why[200];
@@ -144,7 +158,9 @@ bool chi__choose(const void *user, const chi_device_info *list, size_t count, co
     if (open < 2)
         return chi__best(list, count, excluded, chosen);
     if (!find_probe(program, sizeof program))
-        snprintf(why, sizeof why, "a guess from units and clock, for chiaro-probe is not beside the program (CHIARO_PROBE names it)");
+        snprintf(why, sizeof why,
+                 "a guess from units and clock, for chiaro-probe is not beside the program "
+                 "(CHIARO_PROBE names it)");
     else if (race(to->log, program, list, count, excluded, chosen, &least))
         snprintf(why, sizeof why, "the fastest of %zu in a probe, %.3f ms", open, least);
     else

@@ -18,7 +18,8 @@ enum { PATH_ROOM = 4200, KEY_ROOM = 32, MOST_BYTES = 1 << 20 };
 // Folder and file; false: nothing is kept.
 static bool find(const char *cache_dir, const char *file, char *folder, char *path)
 {
-    return chi_cache_path(cache_dir, folder, PATH_ROOM - 100) == CHI_OK && snprintf(path, PATH_ROOM, "%s/%s", folder, file) < PATH_ROOM;
+    return chi_cache_path(cache_dir, folder, PATH_ROOM - 100) == CHI_OK &&
+           snprintf(path, PATH_ROOM, "%s/%s", folder, file) < PATH_ROOM;
 }
 
 static char *load(const char *path)
@@ -34,13 +35,14 @@ static void key_of(const chi_device_info *info, char *to)
 {
     char fingerprint[1024];
     chi__fingerprint(info, fingerprint, sizeof fingerprint);
-    snprintf(to, KEY_ROOM, "%016" PRIx64 " ", chi__hash(CHI__HASH_START, fingerprint, strlen(fingerprint)));
+    snprintf(to, KEY_ROOM, "%016" PRIx64 " ",
+             chi__hash(CHI__HASH_START, fingerprint, strlen(fingerprint)));
 }
 
 // A line is "KEY NOTE @SECONDS", or "KEY NOTE" as the first versions wrote it: as old as its file.
 typedef struct line {
     const char *note;
-    size_t length;    // of the note
+    size_t length; // of the note
     long long made_s;
 } line;
 
@@ -50,7 +52,8 @@ static void take_date(line *l)
     char number[24];
     unsigned long long made;
     size_t digits = 0;
-    while (digits < l->length && digits < sizeof number - 1 && l->note[l->length - 1 - digits] >= '0' && l->note[l->length - 1 - digits] <= '9')
+    while (digits < l->length && digits < sizeof number - 1 &&
+           l->note[l->length - 1 - digits] >= '0' && l->note[l->length - 1 - digits] <= '9')
         digits++;
     if (digits + 2 > l->length || strncmp(l->note + l->length - digits - 2, " @", 2) != 0)
         return;
@@ -65,7 +68,8 @@ static bool next_line(const char **at, size_t key_length, long long file_s, line
     const size_t length = strcspn(*at, "\n");
     if (!**at)
         return false;
-    *out = (line){ *at + (length < key_length ? length : key_length), length < key_length ? 0 : length - key_length, file_s };
+    *out = (line){ *at + (length < key_length ? length : key_length),
+                   length < key_length ? 0 : length - key_length, file_s };
     *at += length + ((*at)[length] == '\n');
     take_date(out);
     return true;
@@ -78,7 +82,8 @@ static bool is_fresh(const line *l)
     return age >= 0 && age <= CHI__NOTE_LIFE_S;
 }
 
-bool chi__note_read(const char *cache_dir, const char *file, const chi_device_info *info, char *to, size_t room, long long *age_s)
+bool chi__note_read(const char *cache_dir, const char *file, const chi_device_info *info, char *to,
+                    size_t room, long long *age_s)
 {
     char folder[PATH_ROOM], path[PATH_ROOM], key[KEY_ROOM];
     char *notes = find(cache_dir, file, folder, path) ? load(path) : NULL;
@@ -88,7 +93,8 @@ bool chi__note_read(const char *cache_dir, const char *file, const chi_device_in
     key_of(info, key);
     const long long file_s = chi__file_date_s(path);
     line l;
-    for (const char *at = notes, *start = at; !found && next_line(&at, strlen(key), file_s, &l); start = at) {
+    for (const char *at = notes, *start = at; !found && next_line(&at, strlen(key), file_s, &l);
+         start = at) {
         found = strncmp(start, key, strlen(key)) == 0 && is_fresh(&l);
         if (found)
             snprintf(to, room, "%.*s", (int)l.length, l.note);
@@ -99,7 +105,8 @@ bool chi__note_read(const char *cache_dir, const char *file, const chi_device_in
     return found;
 }
 
-void chi__note_add(const char *cache_dir, const char *file, const chi_device_info *info, const char *note)
+void chi__note_add(const char *cache_dir, const char *file, const chi_device_info *info,
+                   const char *note)
 {
     char folder[PATH_ROOM], path[PATH_ROOM], key[KEY_ROOM];
     chi__text all = { 0 };
@@ -112,10 +119,12 @@ void chi__note_add(const char *cache_dir, const char *file, const chi_device_inf
     line l;
     for (const char *at = notes, *start = at; next_line(&at, strlen(key), file_s, &l); start = at)
         if (l.length && strncmp(start, key, strlen(key)) != 0 && is_fresh(&l))
-            chi__text_add(&all, "%.*s%.*s @%lld\n", (int)strlen(key), start, (int)l.length, l.note, l.made_s);
+            chi__text_add(&all, "%.*s%.*s @%lld\n", (int)strlen(key), start, (int)l.length, l.note,
+                          l.made_s);
     chi__text_add(&all, "%s%s @%lld\n", key, note, chi__date_s());
     chi__free(notes);
-    if (!all.failed && chi__make_folder(folder, 0700) == CHI_OK && chi__writer_open(path, false, &writer) == CHI_OK) {
+    if (!all.failed && chi__make_folder(folder, 0700) == CHI_OK &&
+        chi__writer_open(path, false, &writer) == CHI_OK) {
         chi__writer_put(&writer, all.at, all.length);
         chi__writer_commit(&writer);
     }
