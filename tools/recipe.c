@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-typedef enum kind { COUNT, NUMBER, WORD, TEXT } kind;
+typedef enum kind { COUNT, NUMBER, WORD, TEXT, PART } kind; // PART: a count, or a percentage
 static const struct {
     const char *name, *fallback, *help;
     kind kind;
@@ -31,15 +31,20 @@ static const struct {
     { "shift", "0", "view: random crop after padding by so many pixels", COUNT, offsetof(recipe, shift), 0, 1024 },
     { "crop", "0", "view: random resized crop of at least this part of the area", NUMBER, offsetof(recipe, crop), 0, 1 },
     { "flip", "0", "view: probability of a horizontal flip", NUMBER, offsetof(recipe, flip), 0, 1 },
-    { "jitter", "0", "view: probability of contrast and brightness", NUMBER, offsetof(recipe, jitter), 0, 1 },
+    { "jitter", "0", "view: probability of contrast, brightness, saturation and hue, together", NUMBER, offsetof(recipe, jitter), 0, 1 },
     { "contrast", "0", "view: factor 1 ± this", NUMBER, offsetof(recipe, contrast), 0, 0.999 },
     { "brightness", "0", "view: factor 1 ± this", NUMBER, offsetof(recipe, brightness), 0, 0.999 },
+    { "saturation", "0", "view: factor 1 ± this; images of three channels", NUMBER, offsetof(recipe, saturation), 0, 0.999 },
+    { "hue", "0", "view: turned by ± this part of the circle; images of three channels", NUMBER, offsetof(recipe, hue), 0, 0.5 },
+    { "random_grey", "0", "view: probability of grey; images of three channels", NUMBER, offsetof(recipe, random_grey), 0, 1 },
     { "erase", "0", "view: probability of an erased box", NUMBER, offsetof(recipe, erase), 0, 1 },
     { "erase_low", "0", "view: least side of the box", COUNT, offsetof(recipe, erase_low), 0, 4096 },
     { "erase_high", "0", "view: largest side of the box", COUNT, offsetof(recipe, erase_high), 0, 4096 },
     { "checkpoint_every", "100", "steps between checkpoints", COUNT, offsetof(recipe, checkpoint_every), 1, 1e9 },
     { "keep", "2", "checkpoints kept", COUNT, offsetof(recipe, keep), 1, 1e6 },
-    { "holdout", "0", "last images of the training set left out, for eval --holdout", COUNT, offsetof(recipe, holdout), 0, 1e9 },
+    { "size", "0", "pictures: side of the square that they become; 0: as they are", COUNT, offsetof(recipe, size), 0, 32768 },
+    { "grey", "0", "pictures: 1 for one channel", COUNT, offsetof(recipe, grey), 0, 1 },
+    { "holdout", "0", "images left out of training, for eval: a number, or 10% of those that have a class", PART, 0, 0, 1e9 },
     { "seed", "1", "weights, order and views", COUNT, offsetof(recipe, seed), 0, 9e15 },
 };
 
@@ -53,19 +58,28 @@ void recipe_defaults(recipe *r)
         snprintf(r->text[i], RECIPE_TEXT, "%s", keys[i].fallback);
 }
 
-static size_t find(const char *key)
+// Whether two names are the same but for dashes and underscores.
+static bool same_name(const char *a, const char *b)
+{
+    for (; *a && *b; a++, b++)
+        if (*a != *b && !(strchr("-_", *a) && strchr("-_", *b)))
+            return false;
+    return *a == *b;
+}
+
+size_t recipe_find(const char *key)
 {
     size_t i = 0;
-    while (i < RECIPE_KEYS && strcmp(keys[i].name, key) != 0)
+    while (i < RECIPE_KEYS && !same_name(keys[i].name, key))
         i++;
     return i;
 }
 
-const char *recipe_text(const recipe *r, const char *key) { return r->text[find(key)]; }
+const char *recipe_text(const recipe *r, const char *key) { return r->text[recipe_find(key)]; }
 
 int recipe_set(recipe *r, const char *key, const char *value, const char *where)
 {
-    const size_t i = find(key);
+    const size_t i = recipe_find(key);
     const char *names[RECIPE_KEYS];
     for (size_t k = 0; k < RECIPE_KEYS; k++)
         names[k] = keys[k].name;
@@ -126,10 +140,31 @@ static int take_number(recipe *r, size_t i)
     return TOOL_DONE;
 }
 
+// "46", or "10%" of the rows that have a class.
+static int take_part(recipe *r, size_t i)
+{
+    char number[32];
+    const char *text = r->text[i];
+    const size_t length = strlen(text);
+    double percent = 0.0;
+    r->holdout = 0;
+    r->holdout_part = 0.0;
+    if (length == 0 || length >= sizeof number || text[length - 1] != '%') {
+        const bool good = tool_count(text, &r->holdout) && (double)r->holdout <= keys[i].high;
+        return good ? TOOL_DONE : tool_usage("%s = %s: it must be a whole number of images, or a part of them as 10%%", keys[i].name, text);
+    }
+    memcpy(number, text, length - 1);
+    number[length - 1] = 0;
+    if (!tool_number(number, &percent) || !(percent >= 0.0 && percent < 100.0))
+        return tool_usage("%s = %s: the part must be at least 0%% and less than 100%%", keys[i].name, text);
+    r->holdout_part = percent / 100.0;
+    return TOOL_DONE;
+}
+
 // One of two words: 0 or 1.
 static int take_word(const recipe *r, const char *key, const char *first, const char *second, int *out)
 {
-    const char *value = r->text[find(key)];
+    const char *value = r->text[recipe_find(key)];
     *out = strcmp(value, second) == 0;
     if (*out || strcmp(value, first) == 0)
         return TOOL_DONE;
@@ -142,6 +177,8 @@ int recipe_resolve(recipe *r)
     for (size_t i = 0; i < RECIPE_KEYS && result == TOOL_DONE; i++)
         if (keys[i].kind == COUNT || keys[i].kind == NUMBER)
             result = take_number(r, i);
+        else if (keys[i].kind == PART)
+            result = take_part(r, i);
     if (result == TOOL_DONE)
         result = take_word(r, "loss", "ntxent", "supcon", &supcon);
     if (result == TOOL_DONE)
@@ -151,14 +188,56 @@ int recipe_resolve(recipe *r)
     r->loss = supcon ? CHI_LOSS_SUPCON : CHI_LOSS_NTXENT;
     r->optimizer = sgd ? CHI_OPTIMIZER_SGD : CHI_OPTIMIZER_ADAMW;
     r->schedule = cosine ? CHI_SCHEDULE_COSINE : CHI_SCHEDULE_CONSTANT;
-    r->nesterov = r->text[find("nesterov")][0] == '1';
-    r->encoder = r->text[find("encoder")];
-    r->head = r->text[find("head")];
+    r->nesterov = r->text[recipe_find("nesterov")][0] == '1';
+    r->encoder = r->text[recipe_find("encoder")];
+    r->head = r->text[recipe_find("head")];
     if (result == TOOL_DONE && r->shift && r->crop > 0.0)
         return tool_usage("shift = %llu and crop = %g exclude each other", (unsigned long long)r->shift, r->crop);
     if (result == TOOL_DONE && !*r->encoder)
         return tool_usage("encoder = … is missing: the layers of the network");
     return result;
+}
+
+// ---- comparing ---------------------------------------------------------------------------------------
+// Words the same, whatever blanks stand between them.
+static bool same_words(const char *a, const char *b)
+{
+    static const char blanks[] = " \t";
+    for (;;) {
+        a += strspn(a, blanks);
+        b += strspn(b, blanks);
+        const size_t length = strcspn(a, blanks);
+        if (length != strcspn(b, blanks) || strncmp(a, b, length) != 0)
+            return false;
+        if (!length)
+            return true;
+        a += length;
+        b += length;
+    }
+}
+
+static bool same_value(size_t i, const recipe *a, const recipe *b)
+{
+    double x = 0.0, y = 0.0;
+    if (keys[i].kind == PART)
+        return a->holdout == b->holdout && !(a->holdout_part < b->holdout_part || a->holdout_part > b->holdout_part);
+    if (keys[i].kind == TEXT || keys[i].kind == WORD)
+        return same_words(a->text[i], b->text[i]);
+    if (keys[i].kind == COUNT) {
+        uint64_t m = 0, n = 0;
+        return tool_count(a->text[i], &m) && tool_count(b->text[i], &n) && m == n;
+    }
+    return tool_number(a->text[i], &x) && tool_number(b->text[i], &y) && !(x < y || x > y);
+}
+
+size_t recipe_difference(const recipe *a, const recipe *b, bool lasting)
+{
+    for (size_t i = 0; i < RECIPE_KEYS; i++) {
+        const bool passed = lasting && (strcmp(keys[i].name, "checkpoint_every") == 0 || strcmp(keys[i].name, "keep") == 0);
+        if (!passed && !same_value(i, a, b))
+            return i;
+    }
+    return RECIPE_KEYS;
 }
 
 void recipe_print(const recipe *r, char *to, size_t room)

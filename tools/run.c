@@ -18,7 +18,6 @@ int run_open(run *r, const char *folder, const recipe *wanted, bool resume)
     char path[4200], *before = NULL;
     char *config = malloc(CONFIG);
     snprintf(r->folder, sizeof r->folder, "%.3900s", folder);
-    r->terminal = isatty(STDERR_FILENO);
     int result = config ? tool_make_folder(r->folder) : tool_error("no memory");
     path_of(r, "config.txt", path);
     if (result == TOOL_DONE) {
@@ -60,23 +59,6 @@ int run_flush(run *r)
     if (fflush(r->metrics) == 0)
         return TOOL_DONE;
     return tool_error("%s/metrics.jsonl: %s", r->folder, strerror(errno));
-}
-
-void run_progress(run *r, bool quiet, uint64_t done, uint64_t steps, double loss, double per_second)
-{
-    enum { WIDTH = 24 };
-    const double now = tool_seconds();
-    if (quiet || (done < steps && now - r->shown < (r->terminal ? 0.2 : 5.0)))
-        return;
-    r->shown = now;
-    char bar[WIDTH + 1];
-    for (int i = 0; i < WIDTH; i++)
-        bar[i] = (uint64_t)i * steps < done * WIDTH ? '#' : '.';
-    bar[WIDTH] = 0;
-    if (r->terminal)
-        fprintf(stderr, "\r[%s] %llu/%llu  loss %.4f  %.0f images/s%s", bar, (unsigned long long)done, (unsigned long long)steps, loss, per_second, done == steps ? "\n" : " ");
-    else
-        fprintf(stderr, "step %llu of %llu: loss %.4f, %.0f images/s\n", (unsigned long long)done, (unsigned long long)steps, loss, per_second);
 }
 
 // ---- checkpoints ---------------------------------------------------------------------------------------

@@ -8,8 +8,6 @@
 typedef struct run {
     char folder[4000];
     FILE *metrics;
-    bool terminal;
-    double shown; // when progress was last shown
 } run;
 
 // Makes the folder; refuses one that holds a run already, unless resuming, when its config must be the same.
@@ -17,7 +15,6 @@ int run_open(run *r, const char *folder, const recipe *wanted, bool resume);
 void run_close(run *r);
 void run_metric(run *r, uint64_t step, double epoch, double loss, double rate, double per_second, double seconds);
 int run_flush(run *r); // says when the disk is full
-void run_progress(run *r, bool quiet, uint64_t done, uint64_t steps, double loss, double per_second);
 int run_checkpoint(run *r, const model *m, const chi_optimizer *const *optimizers, uint64_t step, size_t keep);
 // The newest checkpoint that is whole; metrics.jsonl is cut back to its step.
 int run_resume(run *r, model *m, chi_optimizer *const *optimizers, uint64_t *step);
