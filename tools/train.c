@@ -106,13 +106,13 @@ static int finish(trainer *t)
 static int train(trainer *t)
 {
     uint64_t from = 0;
-    tool_catch_interrupts();
     progress_start(&t->progress, t->tool.quiet, "steps", 0);
     int result = train_load(t);
     if (result == TOOL_DONE)
         result = tool_open(&t->tool, &t->dev);
     if (result == TOOL_DONE)
         result = train_make(t);
+    tool_catch_interrupts(); // there was nothing to save before
     if (result == TOOL_DONE)
         result = run_open(&t->run, t->output, &t->recipe, t->resume);
     if (result == TOOL_DONE && t->resume)

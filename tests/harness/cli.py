@@ -6,6 +6,7 @@ import os
 import random
 import struct
 import subprocess
+import zlib
 
 PROGRAM = os.environ["CHIARO_PROGRAM"]
 NETWORK = ["--encoder", "conv2d:8,k=3,s=2,p=1,bias=0 batch_norm relu conv2d:16,k=3,s=2,p=1 relu global_pool flatten",
@@ -61,6 +62,31 @@ def npy(path, shape, kind, data):
     header += b" " * (63 - (10 + len(header)) % 64) + b"\n"
     with open(path, "wb") as file:
         file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data)
+
+
+def png(path, width, height, rows, channels=3):
+    """A PNG of 8 bits a channel; rows: bytes of all pixels, row by row."""
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    line = width * channels
+    lines = b"".join(b"\0" + rows[y * line:(y + 1) * line] for y in range(height))
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)) +
+                   chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b""))
+
+
+def make_pictures(folder, classes=("bark", "leaf", "moss"), each=10, side=24):
+    """A folder a class; its pictures have a square of the class's colour at a random place."""
+    draw = random.Random(2)
+    for c, name in enumerate(classes):
+        os.makedirs(f"{folder}/{name}")
+        for i in range(each):
+            rows = bytearray(draw.randrange(120) for _ in range(3 * side * side))
+            left, top = draw.randrange(side // 2), draw.randrange(side // 2)
+            for y in range(top, top + side // 2):
+                for x in range(left, left + side // 2):
+                    rows[3 * (y * side + x) + c % 3] = 200 + draw.randrange(56)
+            png(f"{folder}/{name}/{i:03}.png", side, side, bytes(rows))
 
 
 def make_data(folder, count=200, side=12, classes=4):
