@@ -23,7 +23,11 @@ STRICT = ["-Wall", "-Wextra", "-Werror", "-pedantic"]
 
 
 def run(*command, **more):
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300, check=False, **more)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300, check=False, **more)
+    except OSError as error:
+        check(False, " ".join(command), str(error))
+        return ""
     check(done.returncode == 0, " ".join(command), done.stdout[-1500:] + done.stderr[-1500:])
     return done.stdout
 
@@ -85,12 +89,12 @@ def use_cmake(config, library, folder):
     write(f"{folder}/cmake/first.c", program)
     write(f"{folder}/cmake/CMakeLists.txt", CMAKE)
     where = f"-Dchiaro_DIR={os.path.dirname(config)}"
-    run("cmake", "-S", f"{folder}/cmake", "-B", f"{folder}/cmake/build", where)
+    run("cmake", "-S", f"{folder}/cmake", "-B", f"{folder}/cmake/build", "-G", "Ninja", where)
     run("cmake", "--build", f"{folder}/cmake/build")
     text = run(f"{folder}/cmake/build/first", env={**os.environ, "LD_LIBRARY_PATH": library})
     check(text.strip() == said, f"through CMake the program prints {said}", text)
     write(f"{folder}/cmake/CMakeLists.txt", CMAKE.replace("chiaro 0.1", "chiaro 9.0"))
-    done = subprocess.run(["cmake", "-S", f"{folder}/cmake", "-B", f"{folder}/cmake/later", where], capture_output=True, text=True, check=False)
+    done = subprocess.run(["cmake", "-S", f"{folder}/cmake", "-B", f"{folder}/cmake/later", "-G", "Ninja", where], capture_output=True, text=True, check=False)
     check(done.returncode != 0 and "9.0" in done.stderr, "CMake refuses a version that is not there", done.stderr)
 
 
