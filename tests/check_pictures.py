@@ -3,8 +3,9 @@
 """include/chiaro/pictures.h against Pillow: 2,000 small pictures of mixed kinds that this script makes, at most 1 of 255 apart
 (CMYK 2) as they are, scaled and cut, in RGB and in grey; as one folder with the same order and bits whatever the threads.
 
-Needs CHIARO_READ_PICTURE (tests/read_picture.c), and an interpreter with Pillow: CHIARO_PILLOW_PYTHON, else the one of
-build/pictures/venv, else this one; without one it is one counted skip. Ends with "N passed, N failed, N skipped".
+Needs CHIARO_READ_PICTURE (tests/read_picture.c), and an interpreter with Pillow 11 or newer (13 scales very tall
+pictures in another order, one apart): CHIARO_PILLOW_PYTHON, else the one of build/pictures/venv, else this one; without one it
+is one counted skip. Ends with "N passed, N failed, N skipped".
 """
 import array
 import io
@@ -35,7 +36,7 @@ def check(good, what):
 
 def pillow_python():
     for python in (os.environ.get("CHIARO_PILLOW_PYTHON"), os.path.join(ROOT, "build", "pictures", "venv", "bin", "python"), sys.executable):
-        if python and os.path.exists(python) and subprocess.run([python, "-c", "import PIL"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
+        if python and os.path.exists(python) and subprocess.run([python, "-c", "import PIL; assert int(PIL.__version__.split('.')[0]) > 10"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
             return python
     return None
 
@@ -306,7 +307,7 @@ def main():
 
 if __name__ == "__main__":
     if not (has := pillow_python()):
-        print("skipped: no interpreter with Pillow\n0 passed, 0 failed, 1 skipped")
+        print("skipped: no interpreter with Pillow 11 or newer\n0 passed, 0 failed, 1 skipped")
         sys.exit(0)
     if "--inside" not in sys.argv:
         sys.exit(subprocess.run([has, "-W", "ignore", os.path.abspath(__file__), "--inside"], check=False).returncode)
