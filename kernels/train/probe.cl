@@ -3,9 +3,9 @@
 //
 //   l_ic = Σ_k x_ik w_kc + b_c,  p = softmax(l_i),  v_i = log Σ_c e^{l_ic} − l_i,label,
 //   dW_kc = Σ_i (p_ic − [c = label_i]) x_ik,  db_c = Σ_i (p_ic − [c = label_i])
-// One group owns a superblock of rows, ROWS of them side by side; its chains go to partial. Weights lie [dim + 1][padded
-// classes], the bias last; 16 classes are one vector. ITEMS work-items share a group: vectors of logits, then rows of the
-// softmax, then entries of the gradient.
+// One group owns a superblock of rows, ROWS of them side by side; its chains go to partial. Weights
+// lie [dim + 1][padded classes], the bias last; 16 classes are one vector. ITEMS work-items share a
+// group: vectors of logits, then rows of the softmax, then entries of the gradient.
 #include "common/math.h"
 
 #ifndef ITEMS
@@ -20,9 +20,10 @@
 #define TOGETHER
 #endif
 
-// 16 logits of rows i … i + AT_ONCE − 1, those past the last again: one chain over features, then the bias.
-inline void logits_of(global const float *x, const uint i, const uint n, const uint dim, const uint padded, const uint c,
-                      global const float *w, float16 *acc)
+// 16 logits of rows i … i + AT_ONCE − 1, those past the last again: one chain over features, then
+// the bias.
+inline void logits_of(global const float *x, const uint i, const uint n, const uint dim,
+                      const uint padded, const uint c, global const float *w, float16 *acc)
 {
     CHI_UNROLL for (uint r = 0; r < AT_ONCE; r++)
         acc[r] = (float16)(0.0f);
@@ -35,7 +36,8 @@ inline void logits_of(global const float *x, const uint i, const uint n, const u
         acc[r] = acc[r] + vload16(0, w + (size_t)dim * padded + c);
 }
 
-// Logits to numbers in proportion to the probabilities; returns their sum, *most receives the largest logit.
+// Logits to numbers in proportion to the probabilities; returns their sum, *most receives the
+// largest logit.
 inline float exponentials(global float *l, const uint classes, const uint padded, float *most)
 {
     float sum = 0.0f;
@@ -51,7 +53,8 @@ inline float exponentials(global float *l, const uint classes, const uint padded
 }
 
 // Logits to p − [c = label]; returns v. −1 for a row that does not count: zeros.
-inline float softmax_gradient(global float *l, const uint classes, const uint padded, const int label)
+inline float softmax_gradient(global float *l, const uint classes, const uint padded,
+                              const int label)
 {
     const float own = label < 0 ? 0.0f : l[label];
     float most;
@@ -62,8 +65,9 @@ inline float softmax_gradient(global float *l, const uint classes, const uint pa
 }
 
 // Sixteen classes of the gradient, features k0 … k1 − 1 (dim: the bias), grow by ROWS terms.
-inline void add_terms(global const float *x, const uint i, const uint n, const uint dim, const uint padded, const uint k0,
-                      const uint k1, global const float *errors, global float *to)
+inline void add_terms(global const float *x, const uint i, const uint n, const uint dim,
+                      const uint padded, const uint k0, const uint k1, global const float *errors,
+                      global float *to)
 {
     for (uint k = k0; k < k1; k++) {
         float16 g = vload16(0, to + (size_t)k * padded);
@@ -85,9 +89,11 @@ void probe_gradient(const uint first, const uint before, // superblocks of earli
                     global float *partial,               // [superblock][dim + 1][padded]
                     global float *restrict values)       // [n]
 {
-    const uint block = first + (uint)get_group_id(0), sb = superblock(n), i0 = (before + block) * sb, end = min(n, i0 + sb);
+    const uint block = first + (uint)get_group_id(0), sb = superblock(n);
+    const uint i0 = (before + block) * sb, end = min(n, i0 + sb);
     const uint id = (uint)get_local_id(0), vectors = padded / 16, steps = ITEMS > 1 ? 1 : dim + 1;
-    global float *to = partial + (size_t)block * ((size_t)(dim + 1) * padded), *errors = scratch + (size_t)block * (ROWS * padded);
+    global float *to = partial + (size_t)block * ((size_t)(dim + 1) * padded);
+    global float *errors = scratch + (size_t)block * (ROWS * padded);
     for (uint e = id; e < (dim + 1) * padded; e += ITEMS)
         to[e] = 0.0f;
     for (uint i = i0; i < end; i += ROWS) {
@@ -101,7 +107,8 @@ void probe_gradient(const uint first, const uint before, // superblocks of earli
         }
         TOGETHER;
         for (uint r = id; r < ROWS; r += ITEMS) {
-            const float v = softmax_gradient(errors + r * padded, classes, padded, i + r < end ? labels[i + r] : -1);
+            const int label = i + r < end ? labels[i + r] : -1;
+            const float v = softmax_gradient(errors + r * padded, classes, padded, label);
             if (i + r < end)
                 values[i + r] = v;
         }
@@ -114,8 +121,9 @@ void probe_gradient(const uint first, const uint before, // superblocks of earli
 }
 
 // The class with the largest logit, the lower of equals; AT_ONCE rows a work-item.
-kernel void probe_predict(const uint n, const uint dim, const uint classes, const uint padded, global const float *restrict x,
-                          global const float *restrict weights, global int *restrict predicted)
+kernel void probe_predict(const uint n, const uint dim, const uint classes, const uint padded,
+                          global const float *restrict x, global const float *restrict weights,
+                          global int *restrict predicted)
 {
     const uint i = (uint)get_global_id(0) * AT_ONCE;
     float most[AT_ONCE];
@@ -141,8 +149,10 @@ kernel void probe_predict(const uint n, const uint dim, const uint classes, cons
 }
 
 // p of every class, zeros in the padding; AT_ONCE rows a work-item.
-kernel void probe_probabilities(const uint n, const uint dim, const uint classes, const uint padded, global const float *restrict x,
-                                global const float *restrict weights, global float *p) // [n][padded]
+kernel void probe_probabilities(const uint n, const uint dim, const uint classes, const uint padded,
+                                global const float *restrict x,
+                                global const float *restrict weights,
+                                global float *p) // [n][padded]
 {
     const uint i = (uint)get_global_id(0) * AT_ONCE;
     for (uint c = 0; c < padded; c += 16) {

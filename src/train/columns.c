@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// columns.c: columns to mean 0 and deviation 1, in double on the host: squares of any float32 fit, and no device flushes
-// them. The blocks of rows: features.c. See features.h.
+// columns.c: columns to mean 0 and deviation 1, in double on the host: squares of any float32 fit,
+// and no device flushes them. The blocks of rows: features.c. See features.h.
 #include "features.h"
 
 #include <float.h>
@@ -18,7 +18,8 @@ typedef struct measure {
     double *first, *sum, *square; // the base's first row; Σ and Σ² of what is left of the columns
 } measure;
 
-// Differences from the first row: a constant column's mean is exact, and a common offset costs no digits.
+// Differences from the first row: a constant column's mean is exact, and a common offset costs no
+// digits.
 static chi_status add_differences(void *user, const chi__block *block)
 {
     measure *m = user;
@@ -78,7 +79,8 @@ chi_status chi__columns_measure(chi_device *dev, chi_matrix base, chi__columns *
     measure m = { .dev = dev, .columns = out, .first = room };
     chi_status st = CHI_OK;
     if (!room || !out->mean || !out->by) {
-        st = chi__fail(dev, CHI_ERR_MEMORY, "probe: no memory for mean and deviation of %zu columns", n);
+        st = chi__fail(dev, CHI_ERR_MEMORY,
+                       "probe: no memory for mean and deviation of %zu columns", n);
     } else {
         m.sum = room + n;
         m.square = room + 2 * n;
@@ -97,8 +99,8 @@ void chi__columns_finish(chi__columns *columns)
     *columns = (chi__columns){ 0 };
 }
 
-chi_status chi__columns_standardise(chi_device *dev, const chi__columns *columns, const char *side, const chi__block *block,
-                                    float *to)
+chi_status chi__columns_standardise(chi_device *dev, const chi__columns *columns, const char *side,
+                                    const chi__block *block, float *to)
 {
     CHI_TRY(chi__check_finite(dev, "probe", side, block));
     for (size_t i = 0; i < block->rows; i++) {

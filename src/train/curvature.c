@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// curvature.c: blocks of the probe's Hessian, multiplied on the device and factored on the host. See curvature.h.
+// curvature.c: blocks of the probe's Hessian, multiplied on the device and factored on the host.
+// See curvature.h.
 #include "curvature.h"
 
 #include <chiaro/similarity.h>
@@ -14,36 +15,41 @@
 static const double MOST_MULTIPLIES = 0x1p32, MOST_ENTRIES = 0x1p25;
 enum { SAMPLES_A_COLUMN = 8, LEAST_SAMPLES = 1024, MOST_SAMPLE_FLOATS = 1 << 23, PANEL = 8 };
 static const double LEAST_WEIGHT = 1e-4; // of a row, times 1 / classes: a block never vanishes
-static const double LEAST_PIVOT = 1e-6;  // of the largest diagonal entry: float32's rounding of long sums
+static const double LEAST_PIVOT =
+    1e-6; // of the largest diagonal entry: float32's rounding of long sums
 
 struct chi__curvature {
     chi_device *dev;
     chi__curvature_options o;
     chi_similarity *gram;
     chi_buffer *columns, *product;
-    float *probabilities, *scaled, *product_host; // [samples][padded], [width][samples], [width][width]
-    size_t blocks, used;                          // that there is room for, and that are now; 1: the same for all classes
-    double **factor;                              // [blocks]: [width][width], U of B = UᵀU; its upper half
-    double *column;                               // [width]
+    float *probabilities, *scaled,
+        *product_host;   // [samples][padded], [width][samples], [width][width]
+    size_t blocks, used; // that there is room for, and that are now; 1: the same for all classes
+    double **factor;     // [blocks]: [width][width], U of B = UᵀU; its upper half
+    double *column;      // [width]
 };
 
 static bool blocks_fit(double width, double blocks)
 {
-    return blocks * width * width * width / 6.0 <= MOST_MULTIPLIES && blocks * width * width <= MOST_ENTRIES;
+    return blocks * width * width * width / 6.0 <= MOST_MULTIPLIES &&
+           blocks * width * width <= MOST_ENTRIES;
 }
 
 size_t chi__curvature_samples(size_t n, size_t width)
 {
     if (!blocks_fit((double)width, 1.0))
         return 0;
-    size_t samples = SAMPLES_A_COLUMN * width < LEAST_SAMPLES ? LEAST_SAMPLES : SAMPLES_A_COLUMN * width;
+    size_t samples =
+        SAMPLES_A_COLUMN * width < LEAST_SAMPLES ? LEAST_SAMPLES : SAMPLES_A_COLUMN * width;
     samples = samples * width > MOST_SAMPLE_FLOATS ? MOST_SAMPLE_FLOATS / width : samples;
     return samples < n ? samples : n;
 }
 
 static chi_status get_factors(chi__curvature *c)
 {
-    const size_t entries = c->o.width * c->o.width, most = blocks_fit((double)c->o.width, (double)c->o.classes) ? c->o.classes : 1;
+    const size_t entries = c->o.width * c->o.width,
+                 most = blocks_fit((double)c->o.width, (double)c->o.classes) ? c->o.classes : 1;
     c->factor = chi__alloc(most, sizeof *c->factor);
     bool good = c->factor != NULL;
     for (; good && c->blocks < most; c->blocks += good)
@@ -53,21 +59,25 @@ static chi_status get_factors(chi__curvature *c)
     c->product_host = chi__alloc(entries, sizeof *c->product_host);
     c->column = chi__alloc(c->o.width, sizeof *c->column);
     if (!good || !c->probabilities || !c->scaled || !c->product_host || !c->column)
-        return chi__fail(c->dev, CHI_ERR_MEMORY, "probe: no memory for %zu blocks of %zu × %zu numbers", most, c->o.width, c->o.width);
+        return chi__fail(c->dev, CHI_ERR_MEMORY,
+                         "probe: no memory for %zu blocks of %zu × %zu numbers", most, c->o.width,
+                         c->o.width);
     return CHI_OK;
 }
 
 static chi_status get(chi__curvature *c)
 {
     const size_t width = c->o.width, samples = c->o.samples;
-    const chi_similarity_options options = { .uses = CHI_SIMILARITY_STORE, .provider = CHI_PROVIDER_CHIARO };
+    const chi_similarity_options options = { .uses = CHI_SIMILARITY_STORE,
+                                             .provider = CHI_PROVIDER_CHIARO };
     CHI_TRY(get_factors(c));
     CHI_TRY(chi_similarity_create(c->dev, width, width, samples, &options, &c->gram));
     CHI_TRY(chi_buffer_create(c->dev, 4ull * width * samples, &c->columns));
     return chi_buffer_create(c->dev, 4ull * width * width, &c->product);
 }
 
-chi_status chi__curvature_create(chi_device *dev, const chi__curvature_options *options, chi__curvature **out)
+chi_status chi__curvature_create(chi_device *dev, const chi__curvature_options *options,
+                                 chi__curvature **out)
 {
     chi__curvature *c = chi__alloc(1, sizeof *c);
     *out = NULL;
@@ -99,8 +109,9 @@ void chi__curvature_destroy(chi__curvature **curvature)
     *curvature = NULL;
 }
 
-// ---- blocks ------------------------------------------------------------------------------------------
-// p (1 − p) of one class, or its mean over the classes.
+// ---- blocks
+// ------------------------------------------------------------------------------------------ p (1 −
+// p) of one class, or its mean over the classes.
 static double row_weight(const chi__curvature *c, size_t sample, size_t block)
 {
     const float *p = c->probabilities + sample * c->o.padded;
@@ -113,7 +124,8 @@ static double row_weight(const chi__curvature *c, size_t sample, size_t block)
     return sum + LEAST_WEIGHT / (double)c->o.classes;
 }
 
-// One block, not yet factored: the product of the columns, each entry times the root of its row's weight.
+// One block, not yet factored: the product of the columns, each entry times the root of its row's
+// weight.
 static chi_status multiply(chi__curvature *c, size_t block)
 {
     const size_t width = c->o.width, samples = c->o.samples;
@@ -124,7 +136,8 @@ static chi_status multiply(chi__curvature *c, size_t block)
             c->scaled[k * samples + i] = (float)(by * (double)c->o.rows[i * width + k]);
     }
     CHI_TRY(chi_buffer_upload(c->columns, 0, c->scaled, 4ull * width * samples));
-    CHI_TRY(chi_similarity_store(c->gram, columns, columns, chi_matrix_view(c->product, width, width)));
+    CHI_TRY(
+        chi_similarity_store(c->gram, columns, columns, chi_matrix_view(c->product, width, width)));
     CHI_TRY(chi_buffer_download(c->product, 0, c->product_host, 4ull * width * width));
     for (size_t e = 0; e < width * width; e++)
         c->factor[block][e] = (double)c->product_host[e];
@@ -133,7 +146,8 @@ static chi_status multiply(chi__curvature *c, size_t block)
     return CHI_OK;
 }
 
-// Rows k0 … k0 + rows − 1 of U, from what the rows before left. Pivots that rounding made too small are raised.
+// Rows k0 … k0 + rows − 1 of U, from what the rows before left. Pivots that rounding made too small
+// are raised.
 static void factorise_rows(double *u, size_t width, size_t k0, size_t rows, double least)
 {
     for (size_t k = k0; k < k0 + rows; k++) {
@@ -148,7 +162,8 @@ static void factorise_rows(double *u, size_t width, size_t k0, size_t rows, doub
     }
 }
 
-// Cholesky's factorisation in place, PANEL rows of U at a time: what is left is read once for all of them.
+// Cholesky's factorisation in place, PANEL rows of U at a time: what is left is read once for all
+// of them.
 static chi_status factorise(void *user, size_t block)
 {
     const chi__curvature *c = user;
@@ -182,8 +197,9 @@ chi_status chi__curvature_update(chi__curvature *c, const double *x)
     return chi__work_do(&(chi__work){ .count = c->used, .one = factorise, .user = c });
 }
 
-// ---- P B⁻¹ P -------------------------------------------------------------------------------------------
-// Takes from every row of weights its mean over the classes.
+// ---- P B⁻¹ P
+// ------------------------------------------------------------------------------------------- Takes
+// from every row of weights its mean over the classes.
 static void project(const chi__curvature *c, double *x)
 {
     for (size_t k = 0; k < c->o.width; k++) {

@@ -12,7 +12,9 @@ static const double SUFFICIENT = 1e-4, CURVATURE = 0.9; // the Wolfe conditions'
 static const double LEAST_PROMISE = 1e-8;               // gᵀHg, in values
 static const double ROUNDING = 1e-7;                    // of a value, in values
 
-typedef struct point { double t, value, slope; } point; // along the line
+typedef struct point {
+    double t, value, slope;
+} point; // along the line
 
 typedef struct search {
     size_t n, iterations, evaluations;
@@ -39,7 +41,7 @@ static double largest(const double *a, size_t n)
     return most;
 }
 
-// ---- line search -------------------------------------------------------------------------------------
+// ---- line search --------------------------------------------------------------------------------
 static chi_status evaluate(search *f, double t, point *out)
 {
     for (size_t i = 0; i < f->n; i++)
@@ -54,7 +56,8 @@ static chi_status evaluate(search *f, double t, point *out)
 // Minimum of the cubic through two points and their slopes, kept inside them.
 static double between(point a, point b)
 {
-    const double d1 = a.slope + b.slope - 3.0 * (a.value - b.value) / (a.t - b.t), square = d1 * d1 - a.slope * b.slope;
+    const double d1 = a.slope + b.slope - 3.0 * (a.value - b.value) / (a.t - b.t),
+                 square = d1 * d1 - a.slope * b.slope;
     const double low = fmin(a.t, b.t), high = fmax(a.t, b.t), margin = 0.1 * (high - low);
     double t = 0.5 * (low + high);
     if (square >= 0.0) {
@@ -64,13 +67,14 @@ static double between(point a, point b)
     return !isfinite(t) ? 0.5 * (low + high) : fmin(fmax(t, low + margin), high - margin);
 }
 
-// Near the end values differ by less than they are rounded: then the slope, which is not, says whether there was a decrease
-// (Hager & Zhang 2005, the approximate Wolfe conditions).
+// Near the end values differ by less than they are rounded: then the slope, which is not, says
+// whether there was a decrease (Hager & Zhang 2005, the approximate Wolfe conditions).
 static bool too_high(point start, point p)
 {
     if (p.value <= start.value + SUFFICIENT * p.t * start.slope)
         return false;
-    return !(p.value <= start.value + ROUNDING * fabs(start.value) && p.slope <= (2.0 * SUFFICIENT - 1.0) * start.slope);
+    return !(p.value <= start.value + ROUNDING * fabs(start.value) &&
+             p.slope <= (2.0 * SUFFICIENT - 1.0) * start.slope);
 }
 static bool flat_enough(point start, point p) { return fabs(p.slope) <= -CURVATURE * start.slope; }
 
@@ -119,7 +123,7 @@ static chi_status line_search(search *f, double first, point *best)
     return CHI_OK;
 }
 
-// ---- directions ------------------------------------------------------------------------------------------
+// ---- directions ---------------------------------------------------------------------------------
 // direction ← the caller's H · direction, or itself.
 static void apply(search *f)
 {
@@ -217,12 +221,14 @@ static chi_status run(search *f)
     return CHI_OK;
 }
 
-chi_status chi__lbfgs(size_t n, double *x, const chi__lbfgs_options *options, chi__lbfgs_report *report)
+chi_status chi__lbfgs(size_t n, double *x, const chi__lbfgs_options *options,
+                      chi__lbfgs_report *report)
 {
     search f = { .n = n, .o = options, .x = x };
     double *room = chi__alloc(n, VECTORS * sizeof *room);
     if (!room)
-        return chi__fail(NULL, CHI_ERR_MEMORY, "lbfgs: no memory for %d vectors of %zu numbers", VECTORS, n);
+        return chi__fail(NULL, CHI_ERR_MEMORY, "lbfgs: no memory for %d vectors of %zu numbers",
+                         VECTORS, n);
     double **all[] = { &f.gradient, &f.direction, &f.trial, &f.trial_gradient, &f.applied };
     for (size_t i = 0; i < 5; i++)
         *all[i] = room + i * n;

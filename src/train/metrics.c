@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// metrics.c: k nearest neighbours. The linear probe: probe.c. Reference: src/ref/metrics.c. Header: include/chiaro/metrics.h.
+// metrics.c: k nearest neighbours. The linear probe: probe.c. Reference: src/ref/metrics.c. Header:
+// include/chiaro/metrics.h.
 #include <chiaro/metrics.h>
 
 #include <math.h>
@@ -8,7 +9,11 @@
 #include "../base/memory.h"
 #include "features.h"
 
-enum { NEIGHBOURS = 20, MOST_NEIGHBOURS = 1024, MOST_QUERIES = 1024 }; // queries of one walk: memory and progress
+enum {
+    NEIGHBOURS = 20,
+    MOST_NEIGHBOURS = 1024,
+    MOST_QUERIES = 1024
+}; // queries of one walk: memory and progress
 static const double TEMPERATURE = 0.07;
 static const char *const WHO = "knn";
 
@@ -33,14 +38,16 @@ typedef struct knn {
     votes votes;
 } knn;
 
-// ---- votes -----------------------------------------------------------------------------------------
+// ---- votes --------------------------------------------------------------------------------------
 static double weight_of(const knn *q, size_t row, double score, double best)
 {
     switch (q->args->metric) {
     case CHI_METRIC_DOT:
-        return score == best ? 1.0 : exp((score - best) / (q->temperature * q->lengths[row] * q->radius));
+        return score == best ? 1.0
+                             : exp((score - best) / (q->temperature * q->lengths[row] * q->radius));
     case CHI_METRIC_SQUARED_EUCLIDEAN:
-        return best == 0.0 ? score == 0.0 : sqrt(best / score); // 1 / distance, times the least distance
+        return best == 0.0 ? score == 0.0
+                           : sqrt(best / score); // 1 / distance, times the least distance
     case CHI_METRIC_COSINE:
         break;
     }
@@ -79,9 +86,13 @@ static chi_status vote(knn *q, size_t row, const float *scores, const int32_t *n
     clear(&q->votes);
     for (size_t j = 0; j < q->most; j++) {
         if (neighbours[j] < 0 || !isfinite(scores[j]))
-            return chi__fail(q->dev, CHI_ERR_DATA, "knn: the score of query row %zu and base row %d is %g; divide the features by a "
-                             "common factor so that products of two rows are finite", row, neighbours[j], (double)scores[j]);
-        add_vote(&q->votes, (size_t)q->args->base.labels[neighbours[j]], weight_of(q, row, (double)scores[j], (double)scores[0]));
+            return chi__fail(
+                q->dev, CHI_ERR_DATA,
+                "knn: the score of query row %zu and base row %d is %g; divide the features by a "
+                "common factor so that products of two rows are finite",
+                row, neighbours[j], (double)scores[j]);
+        add_vote(&q->votes, (size_t)q->args->base.labels[neighbours[j]],
+                 weight_of(q, row, (double)scores[j], (double)scores[0]));
         for (size_t i = 0; i < q->ks; i++) {
             if (q->k[i] != j + 1)
                 continue;
@@ -92,7 +103,7 @@ static chi_status vote(knn *q, size_t row, const float *scores, const int32_t *n
     return CHI_OK;
 }
 
-// ---- features on the host: finite, and how long ------------------------------------------------------
+// ---- features on the host: finite, and how long -------------------------------------------------
 typedef struct lengths {
     knn *q;
     const char *side;
@@ -119,26 +130,31 @@ static chi_status measure_block(void *user, const chi__block *block)
 
 static chi_status measure_lengths(knn *q)
 {
-    lengths base = { .q = q, .side = "base" }, query = { .q = q, .side = "query", .each = q->lengths };
+    lengths base = { .q = q, .side = "base" },
+            query = { .q = q, .side = "query", .each = q->lengths };
     CHI_TRY(chi__visit_rows(q->dev, q->args->base.x, measure_block, &base));
     CHI_TRY(chi__visit_rows(q->dev, q->args->query.x, measure_block, &query));
     q->radius = sqrt(base.squares / (double)q->args->base.x.rows);
     return CHI_OK;
 }
 
-// ---- the walk ----------------------------------------------------------------------------------------
+// ---- the walk -----------------------------------------------------------------------------------
 static chi_status check_knn(knn *q)
 {
     const chi_knn_args *a = q->args;
     CHI_TRY(chi__check_labelled(q->dev, WHO, &a->base, &a->query, a->classes));
     if (!(q->temperature > 0.0) || !isfinite(q->temperature))
-        return chi__fail(q->dev, CHI_ERR_ARGUMENT, "knn: temperature %g; it must be above 0", q->temperature);
+        return chi__fail(q->dev, CHI_ERR_ARGUMENT, "knn: temperature %g; it must be above 0",
+                         q->temperature);
     if (!a->k != !a->ks)
-        return chi__fail(q->dev, CHI_ERR_ARGUMENT, "knn: a list of %zu k %s", a->ks, a->k ? "" : "that is NULL");
+        return chi__fail(q->dev, CHI_ERR_ARGUMENT, "knn: a list of %zu k %s", a->ks,
+                         a->k ? "" : "that is NULL");
     for (size_t i = 0; i < q->ks; i++) {
         if (q->k[i] == 0 || q->k[i] > MOST_NEIGHBOURS || q->k[i] > a->base.x.rows)
-            return chi__fail(q->dev, CHI_ERR_ARGUMENT, "knn: k = %zu of %zu base rows; it must be 1 … %d and at most the rows", q->k[i],
-                             a->base.x.rows, MOST_NEIGHBOURS);
+            return chi__fail(
+                q->dev, CHI_ERR_ARGUMENT,
+                "knn: k = %zu of %zu base rows; it must be 1 … %d and at most the rows", q->k[i],
+                a->base.x.rows, MOST_NEIGHBOURS);
         q->most = q->k[i] > q->most ? q->k[i] : q->most;
     }
     return CHI_OK;
@@ -155,20 +171,26 @@ static chi_status get_memory(knn *q)
     q->plain = chi__alloc(q->ks, a->query.x.rows * sizeof *q->plain);
     q->weighted = chi__alloc(q->ks, a->query.x.rows * sizeof *q->weighted);
     q->lengths = chi__alloc(a->metric == CHI_METRIC_DOT ? a->query.x.rows : 0, sizeof *q->lengths);
-    q->votes = (votes){ chi__alloc(classes, sizeof(double)), chi__alloc(classes, sizeof(double)), chi__alloc(q->most, sizeof(size_t)), 0 };
-    if (!q->host_values || !q->host_indices || !q->plain || !q->weighted || !q->lengths || !q->votes.plain || !q->votes.weighted ||
-        !q->votes.touched)
-        return chi__fail(q->dev, CHI_ERR_MEMORY, "knn: no memory for %zu neighbours of %zu rows and %zu classes", q->most, q->step, classes);
+    q->votes = (votes){ chi__alloc(classes, sizeof(double)), chi__alloc(classes, sizeof(double)),
+                        chi__alloc(q->most, sizeof(size_t)), 0 };
+    if (!q->host_values || !q->host_indices || !q->plain || !q->weighted || !q->lengths ||
+        !q->votes.plain || !q->votes.weighted || !q->votes.touched)
+        return chi__fail(q->dev, CHI_ERR_MEMORY,
+                         "knn: no memory for %zu neighbours of %zu rows and %zu classes", q->most,
+                         q->step, classes);
     return CHI_OK;
 }
 
 static chi_status plan_walks(knn *q)
 {
     const chi_matrix base = q->args->base.x, query = q->args->query.x;
-    const chi_similarity_options options = { .metric = q->args->metric, .topk = q->most, .uses = CHI_SIMILARITY_TOPK };
+    const chi_similarity_options options = { .metric = q->args->metric,
+                                             .topk = q->most,
+                                             .uses = CHI_SIMILARITY_TOPK };
     CHI_TRY(chi_similarity_create(q->dev, q->step, base.rows, base.cols, &options, &q->sim));
     if (query.rows % q->step)
-        CHI_TRY(chi_similarity_create(q->dev, query.rows % q->step, base.rows, base.cols, &options, &q->tail));
+        CHI_TRY(chi_similarity_create(q->dev, query.rows % q->step, base.rows, base.cols, &options,
+                                      &q->tail));
     CHI_TRY(chi_buffer_create(q->dev, 4ull * q->step * q->most, &q->values));
     return chi_buffer_create(q->dev, 4ull * q->step * q->most, &q->indices);
 }
@@ -212,7 +234,8 @@ static void report(const knn *q, chi_knn_report *reports)
     const chi_knn_args *a = q->args;
     const size_t m = a->query.x.rows, bytes = q->ks * m * sizeof(int32_t);
     for (size_t i = 0; i < q->ks; i++)
-        reports[i] = (chi_knn_report){ q->k[i], share(q->plain + i * m, a->query.labels, m), share(q->weighted + i * m, a->query.labels, m) };
+        reports[i] = (chi_knn_report){ q->k[i], share(q->plain + i * m, a->query.labels, m),
+                                       share(q->weighted + i * m, a->query.labels, m) };
     if (a->predicted)
         memcpy(a->predicted, q->plain, bytes);
     if (a->predicted_weighted)
@@ -225,7 +248,8 @@ static void release(knn *q)
     chi_similarity_destroy(&q->tail);
     chi_buffer_destroy(&q->values);
     chi_buffer_destroy(&q->indices);
-    void *all[] = { q->host_values, q->host_indices, q->plain, q->weighted, q->lengths, q->votes.plain, q->votes.weighted, q->votes.touched };
+    void *all[] = { q->host_values, q->host_indices, q->plain,          q->weighted,
+                    q->lengths,     q->votes.plain,  q->votes.weighted, q->votes.touched };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         chi__free(all[i]);
 }
@@ -233,7 +257,9 @@ static void release(knn *q)
 chi_status chi_knn(chi_device *dev, const chi_knn_args *args, chi_knn_report *reports)
 {
     static const size_t usual[] = { NEIGHBOURS };
-    knn q = { .dev = dev, .args = args, .k = args->k ? args->k : usual, .ks = args->k ? args->ks : 1 };
+    knn q = {
+        .dev = dev, .args = args, .k = args->k ? args->k : usual, .ks = args->k ? args->ks : 1
+    };
     q.temperature = args->temperature == 0.0 ? TEMPERATURE : args->temperature;
     CHI_TRY(check_knn(&q));
     q.step = args->query.x.rows < MOST_QUERIES ? args->query.x.rows : MOST_QUERIES;
