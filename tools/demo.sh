@@ -51,8 +51,8 @@ expect setup 5
 expect build "$(build_seconds 130)"
 expect train $((620 / $(nproc)))
 expect eval $((80 / $(nproc)))
-say "installs what is missing, builds chiaro, trains a small network without labels on"
-say "$data, and evaluates it: about $(in_words "$(rest)")"
+say "installs what is missing, builds chiaro, trains a small network without labels on $data," \
+    "and evaluates it: about $(in_words "$(rest)")"
 need_packages $packages
 [ -f build/build.ninja ] || watch "configuring" setup - meson setup build
 watch "building" build ninja_done ninja -C build tools/chiaro tools/chiaro-probe
@@ -72,5 +72,6 @@ Next, as they stand:
   $(quoted "$chiaro") info $(quoted "$run/model.safetensors")
   $(quoted "$chiaro") train supcon --data $(quoted "$data") --output $(quoted "$PWD/build/demo-labels")
   $(quoted "$chiaro") --help
-The numbers above are also in $run/eval.json, loss and rate of each step in $run/metrics.jsonl.
+The numbers above are also in $(quoted "$run/eval.json"),
+loss and rate of each step in $(quoted "$run/metrics.jsonl").
 END

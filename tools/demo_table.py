@@ -3,6 +3,13 @@
 """Prints the numbers of `chiaro eval --json` as a table, and what they mean in one sentence. Usage: demo_table.py FILE"""
 import json
 import sys
+import textwrap
+
+
+def share(found, key, form=".1f"):
+    """A number of the file as per cent; one that was not measured is null there, or absent."""
+    value = found.get(key)
+    return "" if value is None else f"{100 * value:{form}}" + (" %" if form == ".1f" else "")
 
 
 def main():
@@ -11,10 +18,11 @@ def main():
     rows = [("trained, without labels", "knn", "linear"), ("the same network, untrained", "untrained_knn", "untrained_linear"), ("raw pixels", "raw_knn", "raw_linear")]
     print(f"\n{'right of ' + format(found['n_test'], ',') + ' test images':30}{'kNN':>8}{'linear probe':>15}")
     for name, knn, linear in rows:
-        cells = [f"{100 * found[key]:.1f} %" if key in found else "" for key in (knn, linear)]
-        print(f"{name:30}{cells[0]:>8}{cells[1]:>15}".rstrip())
-    print(f"\nNo label was used in training, and yet {100 * found['knn']:.0f} of 100 new images have the class of the images whose\n"
-          f"features are nearest to theirs (untrained: {100 * found['untrained_knn']:.0f}); a line between the classes tells {100 * found['linear']:.0f} of 100.")
+        print(f"{name:30}{share(found, knn):>8}{share(found, linear):>15}".rstrip())
+    print("\n" + textwrap.fill(
+        f"Of 100 images that the network never saw, {share(found, 'knn', '.0f')} have the class of the images whose features are nearest "
+        f"to theirs ({share(found, 'untrained_knn', '.0f')} before training, which used no labels); a linear classifier of the features "
+        f"tells the class of {share(found, 'linear', '.0f')}.", 80))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # progress.sh: sourced by demo.sh and test.sh, which set NAME. Says what goes on and how long it will take: one line that is
 # written again on a terminal, a plain line every 8 s elsewhere.
 
-say() { printf '%s: %s\n' "$NAME" "$*"; }
+say() { printf '%s: %s\n' "$NAME" "$*" | fold -s -w 80; }
 
 in_megabytes() { awk -v bytes="$1" 'BEGIN { printf bytes < 1e7 ? "%.1f MB" : "%.0f MB", bytes / 1e6 }'; }
 in_words() { # seconds

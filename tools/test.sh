@@ -48,8 +48,8 @@ expect build "$(build_seconds 170)"
 expect build-sanitize "$(build_seconds 320)"
 [ -f build/intel/done ] || expect intel 60
 expect tests "$(python3 tests/tally.py --estimate)"
-say "installs what is missing, builds chiaro with sanitizers and without, and runs every test:"
-say "about $(in_words "$(rest)")"
+say "installs what is missing, builds chiaro with sanitizers and without, and runs every test:" \
+    "about $(in_words "$(rest)")"
 need_packages $packages
 configure build
 configure build-sanitize -Db_sanitize=address,undefined -Db_lundef=false
