@@ -4,7 +4,7 @@
 (CMYK 2) as they are, scaled and cut, in RGB and in grey; as one folder with the same order and bits whatever the threads.
 
 Needs CHIARO_READ_PICTURE (tests/read_picture.c), and an interpreter with Pillow 11 or newer (13 scales very tall
-pictures in another order, one apart): CHIARO_PILLOW_PYTHON, else the one of build/pictures/venv, else this one; without one it
+pictures in another order, one apart): tests/harness/interpreter.py finds one; without one it
 is one counted skip. Ends with "N passed, N failed, N skipped".
 """
 import array
@@ -18,6 +18,9 @@ import tempfile
 import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "harness"))
+from interpreter import python_with
+
 ROOT = os.path.dirname(HERE)
 READER = os.environ["CHIARO_READ_PICTURE"]
 COUNT, SIZE = 2000, 24
@@ -32,13 +35,6 @@ def check(good, what):
     counts["passed" if good else "failed"] += 1
     if not good:
         print(f"FAILED: {what}", flush=True)
-
-
-def pillow_python():
-    for python in (os.environ.get("CHIARO_PILLOW_PYTHON"), os.path.join(ROOT, "build", "pictures", "venv", "bin", "python"), sys.executable):
-        if python and os.path.exists(python) and subprocess.run([python, "-c", "import PIL; assert int(PIL.__version__.split('.')[0]) > 10"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
-            return python
-    return None
 
 
 # ---- making pictures -----------------------------------------------------------------------------
@@ -306,7 +302,7 @@ def main():
 
 
 if __name__ == "__main__":
-    if not (has := pillow_python()):
+    if not (has := python_with("PIL; assert int(PIL.__version__.split('.')[0]) > 10")):
         print("skipped: no interpreter with Pillow 11 or newer\n0 passed, 0 failed, 1 skipped")
         sys.exit(0)
     if "--inside" not in sys.argv:

@@ -13,11 +13,14 @@ import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "harness"))
 from cli import check, npy, refused, run, skip, summary  # noqa: E402
+from interpreter import python_with  # noqa: E402
 
 try:
     import numpy
 except ImportError:
     numpy = None
+    if python_with("numpy"):
+        os.execv(python_with("numpy"), [python_with("numpy"), *sys.argv])
 
 
 def search(base, folder):

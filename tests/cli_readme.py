@@ -4,11 +4,9 @@
 run in one shell's environment, `python` blocks in an interpreter. Each must end well, a program print what its comment says,
 and the features in torch be those of `chiaro embed` to 1e-5.
 
-A block whose first line says "# needs …" is one counted skip where that is missing. numpy and torch are looked for in
-CHIARO_TORCH_PYTHON, else the interpreter of bench/peers (build/peers/venv), else this one. Runs in a folder of links to this
-tree, with CHIARO_BUILD as its build folder. Needs CHIARO_BUILD and CHIARO_PROGRAM. Ends with "N passed, N failed, N skipped".
+A block whose first line says "# needs …" is one counted skip where that is missing: harness/interpreter.py looks for numpy and
+torch. Runs in a folder of links to this tree, with CHIARO_BUILD as its build folder. Needs CHIARO_BUILD and CHIARO_PROGRAM. Ends with "N passed, N failed, N skipped".
 """
-import functools
 import os
 import re
 import subprocess
@@ -18,18 +16,10 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "harness"))
 from cli import check, skip, summary
+from interpreter import python_with
 
 ROOT = os.path.dirname(HERE)
 LANGUAGES = {"c", "sh", "python"}  # anything else is not meant to run
-
-
-@functools.lru_cache(None)
-def python_with(modules):
-    """An interpreter that has them, or None."""
-    for python in (os.environ.get("CHIARO_TORCH_PYTHON"), os.path.join(ROOT, "build", "peers", "venv", "bin", "python"), sys.executable):
-        if python and os.path.exists(python) and subprocess.run([python, "-c", "import " + modules], stderr=subprocess.DEVNULL).returncode == 0:
-            return python
-    return None
 
 
 def blocks():

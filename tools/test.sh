@@ -47,6 +47,7 @@ expect packages $(($(echo $MISSING $UNKNOWN | wc -w) * 3))
 expect build "$(build_seconds 170)"
 expect build-sanitize "$(build_seconds 320)"
 [ -f build/intel/done ] || expect intel 60
+[ -f build/references/done ] || expect references 20
 expect tests "$(python3 tests/tally.py --estimate)"
 say "installs what is missing, builds chiaro with sanitizers and without, and runs every test:" \
     "about $(in_words "$(rest)")"
@@ -54,5 +55,6 @@ need_packages $packages
 configure build
 configure build-sanitize -Db_sanitize=address,undefined -Db_lundef=false
 . tools/intel.sh
+. tools/references.sh
 say "testing: about $(in_words "$(rest)")"
 exec python3 tests/tally.py build build-sanitize
