@@ -185,7 +185,7 @@ static void check_scale(chi_device *dev, const char *tile, chi_metric metric)
 {
     enum { N = 90, M = 40, DIM = 6, CLASSES = 5 };
     static const size_t k = 7;
-    static const float scales[] = { 1.0f, 0x1p-30f, 0x1p30f };
+    static const float scales[] = { 1.0f, 0x1p-110f, 0x1p110f };
     int32_t predicted[3][M];
     bool good = true;
     for (int s = 0; s < 3; s++) {
@@ -445,9 +445,6 @@ static void check_edges(chi_device *dev)
     small s = usual;
     s.k = 4;
     refuse(dev, &s, false, CHI_ERR_ARGUMENT, "k = 4 of 3 base rows");
-    s = usual;
-    s.x[2][1] = s.y[1][1] = 3e38f;
-    refuse(dev, &s, false, CHI_ERR_DATA, "the score of query row 1 and base row 2 is inf");
 }
 
 static void check_class_limit(chi_device *dev)

@@ -45,7 +45,8 @@ typedef struct chi_knn_report {
     double accuracy, weighted; // shares of the query rows that got their own class
 } chi_knn_report;
 
-// reports [ks], or one. Features so large that a score is not finite are CHI_ERR_DATA. Waits.
+// reports [ks], or one. Features of any size: where squares would leave float32, copies of base and
+// query times a power of two are searched. Waits.
 chi_status chi_knn(chi_device *dev, const chi_knn_args *args, chi_knn_report *reports);
 
 // ---- linear probe --------------------------------------------------------------------------------

@@ -80,3 +80,32 @@ chi_status chi__check_finite(chi_device *dev, const char *who, const char *side,
     }
     return CHI_OK;
 }
+
+typedef struct copy {
+    chi_device *dev;
+    chi_buffer *to;
+    double by;
+} copy;
+
+static chi_status copy_block(void *user, const chi__block *block)
+{
+    const copy *c = user;
+    float *rows = chi__alloc(block->rows * block->cols, sizeof *rows);
+    if (!rows)
+        return chi__fail(c->dev, CHI_ERR_MEMORY, "metrics: no memory for %zu rows", block->rows);
+    for (size_t i = 0; i < block->rows; i++)
+        for (size_t k = 0; k < block->cols; k++)
+            rows[i * block->cols + k] = (float)((double)block->at[i * block->stride + k] * c->by);
+    const chi_status st = chi_buffer_upload(c->to, 4ull * block->first * block->cols, rows,
+                                            4ull * block->rows * block->cols);
+    chi__free(rows);
+    return st;
+}
+
+chi_status chi__scaled_copy(chi_device *dev, chi_matrix m, int exponent, chi_buffer **buffer,
+                            chi_matrix *to)
+{
+    CHI_TRY(chi_buffer_create(dev, 4ull * m.rows * m.cols, buffer));
+    *to = chi_matrix_view(*buffer, m.rows, m.cols);
+    return chi__visit_rows(dev, m, copy_block, &(copy){ dev, *buffer, ldexp(1.0, exponent) });
+}

@@ -24,6 +24,9 @@ chi_status chi__visit_rows(chi_device *dev, chi_matrix m, chi__visit visit, void
 // nan".
 chi_status chi__check_finite(chi_device *dev, const char *who, const char *side,
                               const chi__block *block);
+// *to becomes a matrix like m with every entry times 2^exponent, in a new buffer.
+chi_status chi__scaled_copy(chi_device *dev, chi_matrix m, int exponent, chi_buffer **buffer,
+                            chi_matrix *to);
 
 // ---- standardised columns
 // ------------------------------------------------------------------------ x̂ = (x − mean) / by, in

@@ -9,11 +9,10 @@
 #include "../base/memory.h"
 #include "features.h"
 
-enum {
-    NEIGHBOURS = 20,
-    MOST_NEIGHBOURS = 1024,
-    MOST_QUERIES = 1024
-}; // queries of one walk: memory and progress
+enum { NEIGHBOURS = 20, MOST_NEIGHBOURS = 1024, MOST_QUERIES = 1024 }; // queries of one walk
+// Powers of two between which the largest feature may lie for squares and their sums to stay within
+// float32, and small rows to count; beyond, a scaled copy is searched.
+enum { LOW_EXPONENT = -10, HIGH_EXPONENT = 40 };
 static const double TEMPERATURE = 0.07;
 static const char *const WHO = "knn";
 
@@ -28,8 +27,11 @@ typedef struct knn {
     const chi_knn_args *args;
     const size_t *k;
     size_t ks, most, step;      // most: the largest k; step: queries of a walk
-    double temperature, radius; // radius: root mean square length of base rows (dot products alone)
-    double *lengths;            // of query rows (dot products alone)
+    double temperature;
+    chi_matrix base, query;     // what is searched: the caller's, or scaled copies
+    chi_buffer *copies[2];      // of base, of query; NULL: none was needed
+    double radius, *lengths;    // root mean square length of base rows, and each query's: of what is
+                                // searched, for dot products alone
     chi_similarity *sim, *tail;
     chi_buffer *values, *indices;
     float *host_values;
@@ -43,11 +45,11 @@ static double weight_of(const knn *q, size_t row, double score, double best)
 {
     switch (q->args->metric) {
     case CHI_METRIC_DOT:
-        return score == best ? 1.0
-                             : exp((score - best) / (q->temperature * q->lengths[row] * q->radius));
-    case CHI_METRIC_SQUARED_EUCLIDEAN:
-        return best == 0.0 ? score == 0.0
-                           : sqrt(best / score); // 1 / distance, times the least distance
+        if (score == best)
+            return 1.0; // where a length is 0, too
+        return exp((score - best) / (q->temperature * q->lengths[row] * q->radius));
+    case CHI_METRIC_SQUARED_EUCLIDEAN: // 1 / distance, times the least distance
+        return best == 0.0 ? score == 0.0 : sqrt(best / score);
     case CHI_METRIC_COSINE:
         break;
     }
@@ -86,11 +88,9 @@ static chi_status vote(knn *q, size_t row, const float *scores, const int32_t *n
     clear(&q->votes);
     for (size_t j = 0; j < q->most; j++) {
         if (neighbours[j] < 0 || !isfinite(scores[j]))
-            return chi__fail(
-                q->dev, CHI_ERR_DATA,
-                "knn: the score of query row %zu and base row %d is %g; divide the features by a "
-                "common factor so that products of two rows are finite",
-                row, neighbours[j], (double)scores[j]);
+            return chi__fail(q->dev, CHI_ERR_INTERNAL,
+                             "knn: the score of query row %zu and base row %d is %g", row,
+                             neighbours[j], (double)scores[j]);
         add_vote(&q->votes, (size_t)q->args->base.labels[neighbours[j]],
                  weight_of(q, row, (double)scores[j], (double)scores[0]));
         for (size_t i = 0; i < q->ks; i++) {
@@ -103,38 +103,63 @@ static chi_status vote(knn *q, size_t row, const float *scores, const int32_t *n
     return CHI_OK;
 }
 
-// ---- features on the host: finite, and how long -------------------------------------------------
-typedef struct lengths {
+// ---- size of the features -----------------------------------------------------------------------
+typedef struct sizes {
     knn *q;
     const char *side;
-    double *each, squares; // each: NULL or [rows]
-} lengths;
+    double largest, squares, *each; // of entries; of all rows; lengths of rows, NULL: not wanted
+} sizes;
 
 static chi_status measure_block(void *user, const chi__block *block)
 {
-    lengths *l = user;
-    CHI_TRY(chi__check_finite(l->q->dev, WHO, l->side, block));
-    if (l->q->args->metric != CHI_METRIC_DOT)
-        return CHI_OK;
+    sizes *s = user;
+    CHI_TRY(chi__check_finite(s->q->dev, WHO, s->side, block));
     for (size_t i = 0; i < block->rows; i++) {
         const float *row = block->at + i * block->stride;
+        float largest = 0.0f;
         double square = 0.0;
         for (size_t k = 0; k < block->cols; k++)
+            largest = fabsf(row[k]) > largest ? fabsf(row[k]) : largest;
+        for (size_t k = 0; s->q->args->metric == CHI_METRIC_DOT && k < block->cols; k++)
             square += (double)row[k] * (double)row[k];
-        l->squares += square;
-        if (l->each)
-            l->each[block->first + i] = sqrt(square);
+        s->largest = fmax(s->largest, (double)largest);
+        s->squares += square;
+        if (s->each)
+            s->each[block->first + i] = sqrt(square);
     }
     return CHI_OK;
 }
 
-static chi_status measure_lengths(knn *q)
+// The power of two that brings features of this size to 1 … 2; 0 where they are fine.
+static int exponent_for(double largest)
 {
-    lengths base = { .q = q, .side = "base" },
-            query = { .q = q, .side = "query", .each = q->lengths };
-    CHI_TRY(chi__visit_rows(q->dev, q->args->base.x, measure_block, &base));
-    CHI_TRY(chi__visit_rows(q->dev, q->args->query.x, measure_block, &query));
-    q->radius = sqrt(base.squares / (double)q->args->base.x.rows);
+    int exponent = 0;
+    if (largest > 0.0)
+        frexp(largest, &exponent);
+    return exponent < LOW_EXPONENT || exponent > HIGH_EXPONENT ? 1 - exponent : 0;
+}
+
+// Scores of any features: a power of two changes no digit of them, and votes do not depend on it.
+// Distances need the same for both sides.
+static chi_status fit_sizes(knn *q)
+{
+    const chi_knn_args *a = q->args;
+    double *lengths = a->metric == CHI_METRIC_DOT ? q->lengths : NULL;
+    sizes base = { .q = q, .side = "base" }, query = { .q = q, .side = "query", .each = lengths };
+    CHI_TRY(chi__visit_rows(q->dev, a->base.x, measure_block, &base));
+    CHI_TRY(chi__visit_rows(q->dev, a->query.x, measure_block, &query));
+    if (a->metric == CHI_METRIC_SQUARED_EUCLIDEAN)
+        base.largest = query.largest = fmax(base.largest, query.largest);
+    const int by_base = exponent_for(base.largest), by_query = exponent_for(query.largest);
+    q->base = a->base.x;
+    q->query = a->query.x;
+    if (by_base)
+        CHI_TRY(chi__scaled_copy(q->dev, a->base.x, by_base, &q->copies[0], &q->base));
+    if (by_query)
+        CHI_TRY(chi__scaled_copy(q->dev, a->query.x, by_query, &q->copies[1], &q->query));
+    q->radius = ldexp(sqrt(base.squares / (double)a->base.x.rows), by_base);
+    for (size_t i = 0; lengths && i < a->query.x.rows; i++)
+        lengths[i] = ldexp(lengths[i], by_query);
     return CHI_OK;
 }
 
@@ -183,7 +208,7 @@ static chi_status get_memory(knn *q)
 
 static chi_status plan_walks(knn *q)
 {
-    const chi_matrix base = q->args->base.x, query = q->args->query.x;
+    const chi_matrix base = q->base, query = q->query;
     const chi_similarity_options options = { .metric = q->args->metric,
                                              .topk = q->most,
                                              .uses = CHI_SIMILARITY_TOPK };
@@ -197,8 +222,8 @@ static chi_status plan_walks(knn *q)
 
 static chi_status walk(knn *q, size_t first, size_t rows)
 {
-    const chi_matrix query = chi_matrix_rows(q->args->query.x, first, rows);
-    CHI_TRY(chi_similarity_topk(rows == q->step ? q->sim : q->tail, query, q->args->base.x, q->most,
+    CHI_TRY(chi_similarity_topk(rows == q->step ? q->sim : q->tail,
+                                chi_matrix_rows(q->query, first, rows), q->base, q->most,
                                 chi_matrix_view(q->values, rows, q->most), q->indices));
     CHI_TRY(chi_buffer_download(q->values, 0, q->host_values, 4 * rows * q->most));
     CHI_TRY(chi_buffer_download(q->indices, 0, q->host_indices, 4 * rows * q->most));
@@ -211,7 +236,7 @@ static chi_status find(knn *q)
 {
     const size_t m = q->args->query.x.rows;
     CHI_TRY(get_memory(q));
-    CHI_TRY(measure_lengths(q));
+    CHI_TRY(fit_sizes(q));
     CHI_TRY(plan_walks(q));
     for (size_t first = 0; first < m; first += q->step) {
         CHI_TRY(walk(q, first, m - first < q->step ? m - first : q->step));
@@ -248,6 +273,8 @@ static void release(knn *q)
     chi_similarity_destroy(&q->tail);
     chi_buffer_destroy(&q->values);
     chi_buffer_destroy(&q->indices);
+    chi_buffer_destroy(&q->copies[0]);
+    chi_buffer_destroy(&q->copies[1]);
     void *all[] = { q->host_values, q->host_indices, q->plain,          q->weighted,
                     q->lengths,     q->votes.plain,  q->votes.weighted, q->votes.touched };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
