@@ -2,7 +2,7 @@
 """`chiaro eval --features` against scikit-learn: its StandardScaler and LogisticRegression with the C that follows from our
 objective (include/chiaro/metrics.h), to one sample at any scale of the features, and its KNeighborsClassifier.
 
-Needs an interpreter with scikit-learn: CHIARO_SKLEARN_PYTHON, else this one; without one it is one counted skip. Figures of
+Needs an interpreter with scikit-learn (harness/interpreter.py finds one); without one it is one counted skip. Figures of
 scikit-learn for the irises alone, for machines without it, are in check_metrics.c."""
 import json
 import os
@@ -12,16 +12,10 @@ import tempfile
 import warnings
 
 from harness.cli import check, run, summary
+from harness.interpreter import python_with
 
 PENALTY = 1e-4
 SCALES = (1e-9, 1e-3, 1.0, 1e3, 1e9)
-
-
-def sklearn_python():
-    for python in (os.environ.get("CHIARO_SKLEARN_PYTHON"), sys.executable):
-        if python and subprocess.run([python, "-c", "import sklearn"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
-            return python
-    return None
 
 
 def cases():
@@ -89,7 +83,7 @@ def main():
 
 
 if __name__ == "__main__":
-    if not (has := sklearn_python()):
+    if not (has := python_with("sklearn")):
         print("skipped: no interpreter with scikit-learn\n0 passed, 0 failed, 1 skipped")
         sys.exit(0)
     if "--inside" not in sys.argv:
