@@ -35,8 +35,10 @@ def test_training(data, work):
                                                  "metrics.jsonl", "model.safetensors"], "files of a run", str(os.listdir(f"{work}/whole")))
     code, _, errors = train(data, f"{work}/whole", "--epochs", 4)
     check(code == 1 and "--resume" in errors, "a second run in the same folder is refused", errors)
-    code, _, errors = train(data, f"{work}/whole", "--epochs", 5, "--resume")
-    check(code == 1 and "another recipe" in errors, "resuming another recipe is refused", errors)
+    code, _, errors = train(data, f"{work}/whole", "--epochs", 4, "--temperature", 0.3, "--resume")
+    check(code == 1 and "another recipe" in errors and 'temperature was "0.2" and is now "0.3"' in errors, "resuming another recipe is refused", errors)
+    code, _, errors = train(data, f"{work}/whole", "--epochs", 3, "--resume")
+    check(code == 1 and "not shortened" in errors, "a run cannot be shortened", errors)
 
 
 def test_resume(data, work):

@@ -35,7 +35,7 @@ def test_recipe(data, work):
     check(code == 0, "pictures", errors)
     check("30 images of 3 classes" in flat and "3 × 64 × 64 (channels, rows, columns) as bytes, 360 KiB" in flat, "data and shape are said", errors)
     check("held out: 3 images" in flat, "a tenth of the classed images is held out", errors)
-    check("batch = 128 is lowered to the 27 images left to train on" in flat, "the batch is lowered, with both numbers", errors)
+    check("batch = 64 is lowered to the 27 images left to train on" in flat, "the batch is lowered, with both numbers", errors)
     check(re.search(r"3 of 3 steps.*epoch 3 of 3, loss [0-9.]+, [0-9]+ images/s", errors), "progress", errors)
     refused("a batch that was asked for is not lowered", 1, "batch = 28 is more than the 27 images left", "train", "pictures", "--data", data,
             "--output", f"{work}/none", *TINY, "--batch", "28", "--quiet")

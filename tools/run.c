@@ -13,30 +13,38 @@ enum { MOST_CHECKPOINTS = 4096, CONFIG = RECIPE_KEYS * (RECIPE_TEXT + 32) };
 
 static void path_of(const run *r, const char *name, char *to) { snprintf(to, 4200, "%s/%s", r->folder, name); }
 
-int run_open(run *r, const char *folder, const recipe *wanted, bool resume)
+// Rows held out, or none; a file that no run wrote is not thrown away.
+static int put_held(const run *r, const char *held)
 {
-    char path[4200], *before = NULL;
-    char *config = malloc(CONFIG);
-    snprintf(r->folder, sizeof r->folder, "%.3900s", folder);
-    int result = config ? tool_make_folder(r->folder) : tool_error("no memory");
+    char path[4200];
+    path_of(r, "holdout.txt", path);
+    if (held)
+        return tool_write_text(path, held);
+    return access(path, F_OK) != 0 ? TOOL_DONE : tool_error("%s is there already, but this run holds nothing out; give another --output", path);
+}
+
+static int put_config(const run *r, const recipe *wanted)
+{
+    char path[4200], *config = malloc(CONFIG);
+    if (!config)
+        return tool_error("no memory");
     path_of(r, "config.txt", path);
-    if (result == TOOL_DONE) {
-        recipe_print(wanted, config, CONFIG);
-        if (access(path, F_OK) == 0 && !resume)
-            result = tool_error("%s holds a run already; --resume goes on with it, another --output starts anew", folder);
-        else if (access(path, F_OK) != 0 && resume)
-            result = tool_error("%s holds no run to resume (there is no config.txt)", folder);
-        else if (!resume)
-            result = tool_write_text(path, config);
-        else if (!(before = tool_read_text(path)))
-            result = TOOL_FAILED;
-        else if (strcmp(before, config) != 0)
-            result = tool_error("%s is another recipe than the one asked for; resume with the options of the first call", path);
-    }
-    free(before);
+    recipe_print(wanted, config, CONFIG);
+    const int result = tool_write_text(path, config);
     free(config);
+    return result;
+}
+
+int run_start(run *r, const recipe *wanted, const char *held)
+{
+    char path[4200];
+    int result = tool_make_folder(r->folder);
+    if (result == TOOL_DONE) // before config.txt, which makes the folder a run's
+        result = put_held(r, held);
+    if (result == TOOL_DONE && (!r->there || r->longer || recipe_difference(&r->before, wanted, false) < RECIPE_KEYS))
+        result = put_config(r, wanted);
     path_of(r, "metrics.jsonl", path);
-    if (result == TOOL_DONE && !(r->metrics = fopen(path, resume ? "r+" : "w")) && !(resume && (r->metrics = fopen(path, "w"))))
+    if (result == TOOL_DONE && !(r->metrics = fopen(path, r->there ? "r+" : "w")) && !(r->there && (r->metrics = fopen(path, "w"))))
         result = tool_error("%s: %s", path, strerror(errno));
     return result;
 }
@@ -131,26 +139,74 @@ static int cut_metrics(run *r, uint64_t step)
     return TOOL_DONE;
 }
 
+// What a checkpoint says of its data and what there is; false: they are other images, and that is said.
+static bool same_data(const model_facts *was, const model_facts *is, const char *path)
+{
+    char before[PIXEL_TEXT], now[PIXEL_TEXT];
+    const chi_shape a = was->input, b = is->input;
+    pixels_print(&was->rules, before);
+    pixels_print(&is->rules, now);
+    bool classes = !was->ruled || was->classes == is->classes;
+    for (size_t i = 0; classes && was->names && is->names && i < was->classes; i++)
+        classes = strcmp(was->names[i], is->names[i]) == 0;
+    if (a.channels != b.channels || a.height != b.height || a.width != b.width)
+        tool_error("%s was trained on images of %zu × %zu × %zu, these are of %zu × %zu × %zu; a run goes on with its own data", path,
+                   a.channels, a.height, a.width, b.channels, b.height, b.width);
+    else if (was->data_count && (was->data_hash != is->data_hash || was->data_count != is->data_count))
+        tool_error("%s was trained on other images than these (%llu of hash %016llx, these are %llu of %016llx); a run goes on with its own data",
+                   path, (unsigned long long)was->data_count, (unsigned long long)was->data_hash,
+                   (unsigned long long)is->data_count, (unsigned long long)is->data_hash);
+    else if (was->ruled && strcmp(before, now) != 0)
+        tool_error("%s was trained on pixels of \"%s\", these are of \"%s\"; a run goes on with its own data", path, before, now);
+    else if (!was->ruled && is->rules.values != VALUES_BYTES)
+        tool_error("%s was written by chiaro 0.1, which rounded numbers to bytes; this version keeps them, so the run cannot go on", path);
+    else if (!classes)
+        tool_error("%s was trained on other classes than these; a run goes on with its own labels", path);
+    else if (was->ruled && (!was->holdout != !is->holdout || (was->holdout && strcmp(was->holdout, is->holdout) != 0)))
+        tool_error("%s was trained with other rows held out; a run goes on with its own", path);
+    else
+        return true;
+    return false;
+}
+
+// OTHER: it cannot be gone on with, and neither can the ones before it.
+enum { OTHER = -1 };
+static int take_checkpoint(model *m, chi_optimizer *const *optimizers, const char *path)
+{
+    chi_tensors t = { 0 };
+    model_facts was;
+    const chi_status st = chi_safetensors_read(path, &t);
+    if (st != CHI_OK) {
+        tool_fail(st);
+        return st == CHI_ERR_CHANGED ? OTHER : TOOL_FAILED;
+    }
+    int result = facts_read(&t, path, &was);
+    if (result == TOOL_DONE && !same_data(&was, &m->facts, path))
+        result = OTHER;
+    else if (result == TOOL_DONE)
+        result = model_unpack(m, optimizers, &t, path);
+    facts_free(&was);
+    chi_tensors_free(&t);
+    return result;
+}
+
 int run_resume(run *r, model *m, chi_optimizer *const *optimizers, uint64_t *step)
 {
     uint64_t *steps = malloc(MOST_CHECKPOINTS * sizeof *steps);
     const size_t count = steps ? list(r, steps) : 0;
     int result = TOOL_FAILED;
     *step = 0;
-    for (size_t i = 0; i < count && result != TOOL_DONE; i++) {
+    for (size_t i = 0; i < count && result == TOOL_FAILED; i++) {
         char path[4200];
-        chi_tensors t = { 0 };
         checkpoint_path(r, steps[i], path);
-        const chi_status st = chi_safetensors_read(path, &t);
-        result = st == CHI_OK ? model_unpack(m, optimizers, &t, path) : tool_fail(st);
-        chi_tensors_free(&t);
+        result = take_checkpoint(m, optimizers, path);
         if (result == TOOL_DONE)
             *step = m->facts.step;
-        else if (i + 1 < count)
+        else if (result == TOOL_FAILED && i + 1 < count)
             fprintf(stderr, "chiaro: going back to the checkpoint before it\n");
     }
     free(steps);
     if (count == 0)
         result = TOOL_DONE; // stopped before the first checkpoint: from the start
-    return result == TOOL_DONE ? cut_metrics(r, *step) : result;
+    return result == TOOL_DONE ? cut_metrics(r, *step) : TOOL_FAILED;
 }

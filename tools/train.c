@@ -5,7 +5,7 @@
 
 #include "train.h"
 
-enum { OWN = 6 };
+enum { OWN = 10 };
 
 // ---- what is asked for -------------------------------------------------------------------------------
 // Every key of a recipe is an option, but for the seed, which all commands share, and what is said of pictures already.
@@ -61,6 +61,46 @@ static int override(trainer *t)
     return result == TOOL_DONE ? recipe_resolve(&t->recipe) : result;
 }
 
+// "900", "90m", "1h30m": seconds above 0.
+static bool read_time(const char *text, double *seconds)
+{
+    static const struct { char unit; double seconds; } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+    *seconds = 0.0;
+    while (*text) {
+        char number[32];
+        double value = 0.0, scale = 1.0;
+        const size_t length = strspn(text, "0123456789.");
+        if (length == 0 || length >= sizeof number)
+            return false;
+        memcpy(number, text, length);
+        number[length] = 0;
+        text += length;
+        bool known = *text == 0;
+        for (size_t i = 0; i < sizeof units / sizeof *units && !known; i++)
+            if (*text == units[i].unit) {
+                known = true;
+                scale = units[i].seconds;
+            }
+        if (!known || !tool_number(number, &value))
+            return false;
+        *seconds += value * scale;
+        text += *text != 0;
+    }
+    return *seconds > 0.0 && *seconds < 1e9;
+}
+
+// Options that exclude each other, and those that are no recipe's.
+static int check_ways(trainer *t)
+{
+    if (t->holdout_file && t->overrides[recipe_find("holdout")])
+        return tool_usage("--holdout and --holdout-file exclude each other");
+    if (t->dry_run && t->resume)
+        return tool_usage("--dry-run and --resume exclude each other");
+    if (t->time_text && !read_time(t->time_text, &t->limit))
+        return tool_usage("--time-limit %s is not a time above 0, as 900 (seconds), 90m or 1h30m", t->time_text);
+    return TOOL_DONE;
+}
+
 int train_options(trainer *t, int argc, char **argv)
 {
     tool_option own[RECIPE_KEYS + IMAGE_OPTIONS + OWN] = {
@@ -69,6 +109,10 @@ int train_options(trainer *t, int argc, char **argv)
         { "images", "FILE|DIR", "images as .npy, idx, FILE:NAME or a folder of pictures", &t->images, NULL },
         { "labels", "FILE", "their labels, for supcon and eval", &t->labels, NULL },
         { "output", "DIR", "folder of the run: config.txt, metrics.jsonl, checkpoints, model.safetensors", &t->output, NULL },
+        { "holdout-file", "FILE", "images left out of training: rows and ranges, 0-9 17, or an array of rows", &t->holdout_file, NULL },
+        { "init", "FILE", "begin with the weights of this model or checkpoint", &t->init, NULL },
+        { "time-limit", "TIME", "end in time with a checkpoint and a model, as 900, 90m or 1h30m; --resume goes on", &t->time_text, NULL },
+        { "dry-run", NULL, "say what the run takes of device, time and disk, and write nothing", NULL, &t->dry_run },
         { "resume", NULL, "go on from the newest checkpoint in --output, bit for bit", NULL, &t->resume },
     };
     const tool_command command = {
@@ -88,7 +132,9 @@ int train_options(trainer *t, int argc, char **argv)
         result = override(t);
     if (result == TOOL_DONE && (!t->data == !t->images))
         return tool_usage("train needs either --data DIR or --images FILE (with --labels FILE)");
-    return result == TOOL_DONE && !t->output ? tool_usage("train needs --output DIR") : result;
+    if (result == TOOL_DONE && !t->output)
+        return tool_usage("train needs --output DIR");
+    return result == TOOL_DONE ? check_ways(t) : result;
 }
 
 // ---- order -------------------------------------------------------------------------------------------
@@ -96,32 +142,57 @@ static int finish(trainer *t)
 {
     char path[4200];
     snprintf(path, sizeof path, "%.4000s/model.safetensors", t->output);
-    t->model.facts.step = t->steps;
+    t->model.facts.step = t->ended;
     const int result = model_write(&t->model, NULL, path);
     if (result == TOOL_DONE)
         train_say_end(t);
     return result;
 }
 
-static int train(trainer *t)
+// Everything before the first step, with nothing written.
+static int prepare(trainer *t)
 {
-    uint64_t from = 0;
-    progress_start(&t->progress, t->tool.quiet, "steps", 0);
-    int result = train_load(t);
+    int result = run_look(&t->run, t->output, &t->recipe, t->resume);
+    if (result == TOOL_DONE)
+        result = train_load(t);
     if (result == TOOL_DONE)
         result = tool_open(&t->tool, &t->dev);
     if (result == TOOL_DONE)
         result = train_make(t);
-    tool_catch_interrupts(); // there was nothing to save before
     if (result == TOOL_DONE)
-        result = run_open(&t->run, t->output, &t->recipe, t->resume);
+        train_say_start(t);
+    if (result == TOOL_DONE && t->init)
+        result = train_init(t);
+    return result;
+}
+
+static int begin(trainer *t, uint64_t *from)
+{
+    int result = run_start(&t->run, &t->recipe, t->facts.holdout);
     if (result == TOOL_DONE && t->resume)
-        result = run_resume(&t->run, &t->model, t->optimizers, &from);
-    if (result != TOOL_DONE)
-        return result;
-    train_say_start(t);
-    train_say_doubts(t);
-    result = train_walk(t, from);
+        result = run_resume(&t->run, &t->model, t->optimizers, from);
+    if (result == TOOL_DONE && t->init && !t->resume) // else a run that is killed would be gone on with without them
+        result = train_checkpoint(t, 0);
+    t->ended = *from;
+    return result;
+}
+
+static int train(trainer *t)
+{
+    uint64_t from = 0;
+    train_catch_wanted();
+    progress_start(&t->progress, t->tool.quiet, "steps", 0);
+    int result = prepare(t);
+    if (result != TOOL_DONE || t->dry_run) {
+        const int doubts = result == TOOL_DONE ? train_say_doubts(t) : result;
+        return doubts == TOOL_DONE ? train_plan(t) : doubts;
+    }
+    tool_catch_interrupts(); // there was nothing to save before
+    result = begin(t, &from);
+    if (result == TOOL_DONE)
+        result = train_say_doubts(t);
+    if (result == TOOL_DONE)
+        result = train_walk(t, from);
     return result == TOOL_DONE ? finish(t) : result;
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // train_data.c: the images of a run, the rows that are held out, and how they come to batches and steps. Header: train.h.
+#include <string.h>
+
 #include "train.h"
 
 static bool supervised(const trainer *t) { return t->recipe.loss == CHI_LOSS_SUPCON; }
@@ -10,7 +12,7 @@ static int open_images(trainer *t)
 {
     const recipe *r = &t->recipe;
     const image_options *o = &t->image_options;
-    const bool quiet = t->tool.quiet, used = r->holdout || r->holdout_part > 0.0;
+    const bool quiet = t->tool.quiet, used = r->holdout || r->holdout_part > 0.0 || t->holdout_file;
     const label_use use = supervised(t) ? LABELS_NEEDED : used ? LABELS_USED : LABELS_UNUSED;
     const chi_shape any = { 0 };
     pixel_rules rules;
@@ -28,7 +30,7 @@ static int open_images(trainer *t)
 }
 
 // ---- rows --------------------------------------------------------------------------------------------
-static int draw_split(trainer *t)
+static int draw_rows_out(trainer *t)
 {
     const recipe *r = &t->recipe;
     const chi_labels *labels = labels_of(t);
@@ -39,8 +41,32 @@ static int draw_split(trainer *t)
         return tool_usage("--holdout %s is a part of the images that have a class, and none has: --labels FILE, or a number of images",
                           recipe_text(r, "holdout"));
     if (r->holdout_part > 0.0)
-        count = (size_t)((double)classed * r->holdout_part);
+        count = (size_t)((double)classed * r->holdout_part + 0.5);
     return split_draw(&t->split, t->set.count, labels, count, r->seed);
+}
+
+static bool same_split(const split *a, const split *b)
+{
+    return a->tested == b->tested && memcmp(a->test, b->test, a->tested * sizeof *a->test) == 0;
+}
+
+// Rows that the run held out before, else those of --holdout-file, else by the recipe.
+static int hold_out(trainer *t)
+{
+    split named = { 0 };
+    bool before = false;
+    int result = run_held(&t->run, t->set.count, &t->split, &before);
+    if (result == TOOL_DONE && t->holdout_file)
+        result = split_read(&named, t->set.count, t->holdout_file);
+    if (result == TOOL_DONE && before && t->holdout_file && !same_split(&named, &t->split))
+        result = tool_error("%s names other rows than those that the run held out (%s/holdout.txt)", t->holdout_file, t->output);
+    else if (result == TOOL_DONE && !before && t->holdout_file) {
+        t->split = named;
+        named = (split){ 0 };
+    } else if (result == TOOL_DONE && !before)
+        result = draw_rows_out(t);
+    split_free(&named);
+    return result;
 }
 
 // Rows that a supervised loss can use: the others are not drawn.
@@ -89,19 +115,17 @@ static int fit_batch(trainer *t)
     return TOOL_DONE;
 }
 
-static void count_steps(trainer *t)
+static uint64_t steps_of(const trainer *t, const recipe *r)
 {
-    t->per_epoch = t->split.trained / t->batch; // a last part of a batch is left out
-    t->steps = t->recipe.epochs * t->per_epoch;
-    if (t->recipe.steps && t->recipe.steps < t->steps)
-        t->steps = t->recipe.steps;
+    const uint64_t steps = r->epochs * t->per_epoch;
+    return r->steps && r->steps < steps ? r->steps : steps;
 }
 
 int train_load(trainer *t)
 {
     int result = open_images(t);
     if (result == TOOL_DONE)
-        result = draw_split(t);
+        result = hold_out(t);
     if (result == TOOL_DONE && supervised(t))
         drop_unlabelled(t);
     if (result == TOOL_DONE)
@@ -110,6 +134,11 @@ int train_load(trainer *t)
         result = fit_batch(t);
     if (result != TOOL_DONE)
         return result;
-    count_steps(t);
+    t->per_epoch = t->split.trained / t->batch; // a last part of a batch is left out
+    t->steps = steps_of(t, &t->recipe);
+    t->steps_before = t->run.there ? steps_of(t, &t->run.before) : t->steps;
+    if (t->steps < t->steps_before)
+        return tool_error("the run was of %llu steps and would now be of %llu; it can be lengthened, not shortened",
+                          (unsigned long long)t->steps_before, (unsigned long long)t->steps);
     return draw_open(&t->draw, t->split.train, t->split.trained, t->batch, t->recipe.seed);
 }

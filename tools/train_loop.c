@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // train_loop.c: the steps of a run: images, one step on the device, losses, checkpoints. Header: train.h.
 #include <math.h>
+#include <signal.h>
 
 #include "train.h"
 
@@ -56,7 +57,7 @@ static chi_status compute(trainer *t, uint64_t step, float rate)
     return st;
 }
 
-static int train_step(trainer *t, uint64_t step)
+int train_step(trainer *t, uint64_t step)
 {
     const recipe *r = &t->recipe;
     const chi_schedule schedule = { r->schedule, r->rate, r->final_rate, r->warmup, t->steps };
@@ -91,47 +92,101 @@ static int report(trainer *t, uint64_t first, uint64_t last)
     return run_flush(&t->run);
 }
 
-static int checkpoint(trainer *t, uint64_t step)
+int train_checkpoint(trainer *t, uint64_t step)
 {
     t->model.facts.step = step;
     const chi_optimizer *const optimizers[] = { t->optimizers[0], t->optimizers[1] };
     return run_checkpoint(&t->run, &t->model, optimizers, step, (size_t)t->recipe.keep);
 }
 
+// ---- ends --------------------------------------------------------------------------------------------
+// Set by SIGUSR1: a checkpoint is wanted, and the run goes on.
+static volatile sig_atomic_t wanted;
+static void on_wanted(int number)
+{
+    (void)number;
+    wanted = 1;
+}
+
+// LLVM inside a driver takes this signal for itself when it first compiles, so it is asked for again with every step.
+void train_catch_wanted(void)
+{
+    struct sigaction action = { .sa_handler = on_wanted, .sa_flags = SA_RESTART };
+    sigaction(SIGUSR1, &action, NULL);
+}
+
+// After Ctrl-C, SIGTERM, or before --time-limit is over.
 static int stop_early(trainer *t)
 {
-    if (t->ended == t->first_step)
-        return tool_error("interrupted before step %llu; nothing is lost", (unsigned long long)t->ended), TOOL_INTERRUPTED;
-    const int result = checkpoint(t, t->ended);
+    const char *why = t->limited ? "ended by --time-limit" : "interrupted";
+    if (t->ended == t->first_step) {
+        tool_error("%s before the first step was done; nothing is lost", why);
+        return t->limited ? TOOL_FAILED : TOOL_INTERRUPTED;
+    }
+    const int result = train_checkpoint(t, t->ended);
     if (result != TOOL_DONE)
         return result;
     progress_break();
-    fprintf(stderr, "chiaro: interrupted after step %llu, checkpoint written; go on with --resume\n", (unsigned long long)t->ended);
-    return TOOL_INTERRUPTED;
+    if (!t->limited || !t->tool.quiet)
+        fprintf(stderr, "chiaro: %s after step %llu of %llu, checkpoint written; go on with --resume\n", why, (unsigned long long)t->ended,
+                (unsigned long long)t->steps);
+    return t->limited ? TOOL_DONE : TOOL_INTERRUPTED;
+}
+
+// Whether one more step and two files might not end in time; margin: the longest step so far.
+static bool time_is_over(const trainer *t, double margin)
+{
+    return t->limit > 0.0 && tool_seconds() - t->began + 1.5 * margin + 0.2 > t->limit;
 }
 
 // ---- the walk ----------------------------------------------------------------------------------------
+// Steps done, not yet looked at, and when that was last done.
+typedef struct looks {
+    uint64_t unseen;
+    double looked, longest;
+} looks;
+
+static int look(trainer *t, looks *l, uint64_t done)
+{
+    const int result = done > l->unseen ? report(t, l->unseen, done - 1) : TOOL_DONE;
+    l->unseen = done;
+    l->looked = tool_seconds();
+    return result;
+}
+
+static int one_step(trainer *t, looks *l)
+{
+    const double start = tool_seconds();
+    train_catch_wanted();
+    int result = train_step(t, t->ended);
+    if (result != TOOL_DONE)
+        return result;
+    const uint64_t done = ++t->ended;
+    const bool asked = wanted, save = done % t->recipe.checkpoint_every == 0 || done == t->steps || asked;
+    if (save || done - l->unseen == TRAIN_VALUES || tool_seconds() - l->looked > 1.0)
+        result = look(t, l, done);
+    if (result == TOOL_DONE && save)
+        result = train_checkpoint(t, done);
+    if (result == TOOL_DONE && asked) {
+        wanted = 0;
+        progress_note(&t->progress, "checkpoint of step %llu written, as SIGUSR1 asks", (unsigned long long)done);
+    }
+    const double took = tool_seconds() - start;
+    l->longest = took > l->longest ? took : l->longest;
+    return result;
+}
+
 static int walk(trainer *t)
 {
-    uint64_t unseen = t->first_step;
-    double looked = t->started;
+    looks l = { t->first_step, t->started, 0.0 };
     int result = TOOL_DONE;
-    while (t->ended < t->steps && result == TOOL_DONE && !tool_interrupted()) {
-        result = train_step(t, t->ended);
-        if (result != TOOL_DONE)
-            break;
-        const uint64_t done = ++t->ended;
-        const bool save = done % t->recipe.checkpoint_every == 0 || done == t->steps, last = save || tool_interrupted();
-        if (last || done - unseen == TRAIN_VALUES || tool_seconds() - looked > 1.0) {
-            result = report(t, unseen, done - 1);
-            unseen = done;
-            looked = tool_seconds();
-        }
-        if (result == TOOL_DONE && save)
-            result = checkpoint(t, done);
+    while (t->ended < t->steps && result == TOOL_DONE && !tool_interrupted() && !t->limited) {
+        t->limited = time_is_over(t, l.longest);
+        if (!t->limited)
+            result = one_step(t, &l);
     }
     if (result == TOOL_INTERRUPTED || (result == TOOL_DONE && t->ended < t->steps)) {
-        result = t->ended > unseen ? report(t, unseen, t->ended - 1) : TOOL_DONE;
+        result = look(t, &l, t->ended);
         return result == TOOL_DONE ? stop_early(t) : result;
     }
     return result;

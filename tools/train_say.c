@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // train_say.c: what a run says before its first step and after its last. Header: train.h.
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "text.h"
 #include "train.h"
@@ -46,20 +48,67 @@ void train_say_start(const trainer *t)
                   (unsigned long long)t->steps, recipe_text(r, "optimizer"), r->rate, r->schedule == CHI_SCHEDULE_COSINE ? " by a cosine" : "");
 }
 
-void train_say_doubts(const trainer *t)
+// ---- the end -----------------------------------------------------------------------------------------
+// A path as a shell takes it, appended to a command.
+static void append_path(char *to, size_t room, const char *path)
 {
-    const recipe *r = &t->recipe;
-    if (t->set.shape.channels != 3 && (r->saturation > 0.0 || r->hue > 0.0 || r->random_grey > 0.0))
-        progress_note(&t->progress, "saturation, hue and random_grey are left out: they need images of 3 channels, these have %zu",
-                      t->set.shape.channels);
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+,=-";
+    const bool bare = *path && path[strspn(path, plain)] == 0;
+    size_t at = strlen(to);
+    at += (size_t)snprintf(to + at, room - at, "%s", bare ? "" : "'");
+    for (; *path && at + 8 < room; path++)
+        at += (size_t)snprintf(to + at, room - at, *path == '\'' ? "'\\''" : "%c", *path);
+    snprintf(to + at, room - at, "%s", bare ? "" : "'");
+}
+
+// A command of this program with paths behind some of its words.
+typedef struct word { const char *option, *path; } word;
+static void say_command(const char *command, const word *words, size_t count)
+{
+    enum { ROOM = 24000 };
+    char self[4096] = "chiaro", *line = malloc(ROOM);
+    const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (!line)
+        return;
+    self[length > 0 ? (size_t)length : strlen("chiaro")] = 0;
+    *line = 0;
+    append_path(line, ROOM, self);
+    snprintf(line + strlen(line), ROOM - strlen(line), " %s", command);
+    for (size_t i = 0; i < count; i++)
+        if (words[i].path) {
+            snprintf(line + strlen(line), ROOM - strlen(line), " %s ", words[i].option);
+            append_path(line, ROOM, words[i].path);
+        }
+    fputs("  ", stderr);
+    if (strchr(line, '\''))
+        fprintf(stderr, "%s\n", line); // a break inside quotes would be part of a path
+    else
+        text_command(stderr, line, 2, 4, text_width(STDERR_FILENO));
+    free(line);
+}
+
+static bool has_labels(const trainer *t)
+{
+    char plain[4200], gzipped[4200];
+    if (t->set.labels.count || !t->data)
+        return t->set.labels.count != 0;
+    snprintf(plain, sizeof plain, "%.4000s/train-labels-idx1-ubyte", t->data);
+    snprintf(gzipped, sizeof gzipped, "%.4000s/train-labels-idx1-ubyte.gz", t->data);
+    return access(plain, F_OK) == 0 || access(gzipped, F_OK) == 0;
 }
 
 void train_say_end(const trainer *t)
 {
+    char path[4200], features[4200];
     const double seconds = tool_seconds() - t->started, waited = feed_waited(t->feed);
+    if (t->tool.quiet)
+        return;
+    snprintf(path, sizeof path, "%.4000s/model.safetensors", t->output);
+    snprintf(features, sizeof features, "%.4000s/features.npy", t->output);
     if (t->feed)
         progress_note(&t->progress, "the device waited for images %.1f %% of the time (%.1f of %.1f s)", 100.0 * waited / seconds, waited, seconds);
-    if (!t->tool.quiet)
-        fprintf(stderr, "chiaro: %s/model.safetensors written; look at it with: chiaro eval --model %s/model.safetensors --data DIR\n",
-                t->output, t->output);
+    progress_note(&t->progress, "%s written; next:", path);
+    if (has_labels(t))
+        say_command("eval", (const word[]){ { "--model", path }, { "--data", t->data }, { "--images", t->images }, { "--labels", t->labels } }, 4);
+    say_command("embed", (const word[]){ { "--model", path }, { "--images", t->set.path }, { "--output", features } }, 3);
 }

@@ -6,12 +6,60 @@
 
 enum { POOL_STEP = 16 << 20 }; // bytes uploaded at once
 
-// ---- parts -------------------------------------------------------------------------------------------
-static chi_status make_augment(trainer *t)
+static int status(chi_status st) { return st == CHI_OK ? TOOL_DONE : tool_fail(st); }
+
+// ---- networks ----------------------------------------------------------------------------------------
+static bool fits(trainer *t, size_t side)
+{
+    model_facts *f = &t->facts;
+    const chi_shape was = f->input;
+    chi_layer *layers = NULL;
+    chi_encoder_needs needs;
+    f->input.height = f->input.width = side;
+    const bool good = chi_layers_parse(recipe_text(&f->recipe, "encoder"), &layers) == CHI_OK &&
+                      chi_encoder_describe(t->dev, 1, f->input, layers, 0, &needs) == CHI_OK;
+    chi_layers_free(&layers);
+    f->input = was;
+    return good;
+}
+
+// Images that are smaller than what the windows of the network need: how large they must be.
+static void say_least(trainer *t)
+{
+    enum { MOST = 1024 };
+    const chi_shape s = t->facts.input;
+    const size_t side = s.height < s.width ? s.height : s.width;
+    size_t low = side, high = side;
+    while (high < MOST && !fits(t, high))
+        high *= 2;
+    if (high == side || !fits(t, high))
+        return;
+    while (high - low > 1) {
+        const size_t middle = low + (high - low) / 2;
+        *(fits(t, middle) ? &high : &low) = middle;
+    }
+    fprintf(stderr, "chiaro: images of %zu × %zu are too small for the windows of this encoder, which takes %zu × %zu or more: %s, or other "
+            "layers by --encoder\n", s.height, s.width, high, high, t->set.pictures ? "give --size" : "give larger images");
+}
+
+static int make_networks(trainer *t)
+{
+    const int result = model_create(&t->model, t->dev, &t->facts, 2 * t->batch, t->recipe.seed);
+    if (result == TOOL_FAILED)
+        say_least(t);
+    return result;
+}
+
+// ---- other parts -------------------------------------------------------------------------------------
+static int make_augment(trainer *t)
 {
     const recipe *r = &t->recipe;
     const chi_shape s = t->set.shape;
     const bool colours = s.channels == 3; // train_say_doubts says it where they are left out
+    const size_t side = s.height < s.width ? s.height : s.width;
+    if (r->erase > 0.0 && r->erase_high > side)
+        return tool_error("images of %zu × %zu are smaller than the erased boxes of the recipe, of up to %llu: --erase-high %zu or less, or "
+                          "--erase 0", s.height, s.width, (unsigned long long)r->erase_high, side);
     const chi_augment_options o = {
         .channels = s.channels, .height = s.height, .width = s.width, .floats = t->set.floats, .gathered = !t->pooled,
         .shift = (size_t)r->shift, .scale_low = (float)r->crop, .flip = (float)r->flip, .jitter = (float)r->jitter,
@@ -19,16 +67,16 @@ static chi_status make_augment(trainer *t)
         .hue = colours ? (float)r->hue : 0.0f, .grey = colours ? (float)r->random_grey : 0.0f,
         .erase = (float)r->erase, .erase_low = (size_t)r->erase_low, .erase_high = (size_t)r->erase_high,
     };
-    return chi_augment_create(t->dev, &o, r->seed, &t->augment);
+    return status(chi_augment_create(t->dev, &o, r->seed, &t->augment));
 }
 
-static chi_status make_loss(trainer *t)
+static int make_loss(trainer *t)
 {
     const chi_loss_options o = { .kind = t->recipe.loss, .temperature = (float)t->recipe.temperature };
-    return chi_loss_create(t->dev, 2 * t->batch, t->model.outputs, &o, &t->loss);
+    return status(chi_loss_create(t->dev, 2 * t->batch, t->model.outputs, &o, &t->loss));
 }
 
-static chi_status make_optimizers(trainer *t)
+static int make_optimizers(trainer *t)
 {
     const recipe *r = &t->recipe;
     const chi_optimizer_options o = { .kind = r->optimizer, .momentum = (float)r->momentum, .nesterov = r->nesterov,
@@ -36,10 +84,10 @@ static chi_status make_optimizers(trainer *t)
     chi_status st = CHI_OK;
     for (int i = 0; i < 2 && st == CHI_OK; i++)
         st = chi_optimizer_create(t->dev, chi_encoder_parameters(i ? t->model.head : t->model.encoder), &o, &t->optimizers[i]);
-    return st;
+    return status(st);
 }
 
-static chi_status make_buffers(trainer *t)
+static int make_buffers(trainer *t)
 {
     const uint64_t rows = 2 * t->batch;
     const struct { chi_buffer **buffer; uint64_t bytes; } all[] = {
@@ -51,7 +99,7 @@ static chi_status make_buffers(trainer *t)
     chi_status st = CHI_OK;
     for (size_t i = 0; i < sizeof all / sizeof *all && st == CHI_OK; i++)
         st = chi_buffer_create(t->dev, all[i].bytes, all[i].buffer);
-    return st;
+    return status(st);
 }
 
 // ---- images ------------------------------------------------------------------------------------------
@@ -82,32 +130,35 @@ static bool pool_fits(const trainer *t)
            bytes <= info.max_alloc_bytes;
 }
 
-static chi_status make_pool(trainer *t)
+static int make_pool(trainer *t)
 {
     t->pooled = pool_fits(t);
     const chi_status st = chi_buffer_create(t->dev, (t->pooled ? t->set.count : t->batch) * image_bytes(&t->set), &t->pool);
-    return st == CHI_OK && t->pooled ? fill_pool(t) : st;
+    return status(st == CHI_OK && t->pooled ? fill_pool(t) : st);
 }
 
 // ---- all of it ---------------------------------------------------------------------------------------
+static const struct { const char *name; int (*make)(trainer *t); } parts[TRAIN_PARTS] = {
+    { "networks", make_networks }, { "loss", make_loss }, { "optimisers", make_optimizers }, { "batches", make_buffers },
+    { "images", make_pool }, { "views", make_augment }, // behind the images, as it needs to know where they are
+};
+const char *train_part_name(size_t part) { return parts[part].name; }
+
 static int make_parts(trainer *t)
 {
-    static const struct { const char *name; chi_status (*make)(trainer *t); } parts[] = {
-        { "loss", make_loss }, { "optimisers", make_optimizers }, { "buffers", make_buffers }, { "images", make_pool },
-        { "views", make_augment }, // behind the images, as it needs to know where they are
-    };
-    enum { PARTS = sizeof parts / sizeof *parts };
     progress p;
-    progress_start(&p, t->tool.quiet, "parts made ready", PARTS + 1);
-    progress_show(&p, 0, "networks");
-    const int result = model_create(&t->model, t->dev, &t->facts, 2 * t->batch, t->recipe.seed);
-    chi_status st = CHI_OK;
-    for (size_t i = 0; i < PARTS && result == TOOL_DONE && st == CHI_OK; i++) {
-        progress_show(&p, i + 1, "%s", parts[i].name);
-        st = parts[i].make(t);
+    int result = TOOL_DONE;
+    progress_start(&p, t->tool.quiet, "parts made ready", TRAIN_PARTS);
+    for (size_t i = 0; i < TRAIN_PARTS && result == TOOL_DONE; i++) {
+        uint64_t before = 0, after = 0;
+        progress_show(&p, i, "%s", parts[i].name);
+        chi_device_memory(t->dev, &before, NULL);
+        result = parts[i].make(t);
+        chi_device_memory(t->dev, &after, NULL);
+        t->bytes[i] = after - before;
     }
     progress_end(&p);
-    return result != TOOL_DONE ? result : st != CHI_OK ? tool_fail(st) : TOOL_DONE;
+    return result;
 }
 
 int train_make(trainer *t)
