@@ -75,8 +75,9 @@ int facts_read(const chi_tensors *from, const char *path, model_facts *out)
     uint64_t classes = 0;
     *out = (model_facts){ 0 };
     if (!config || !shape || sscanf(shape, "%zu %zu %zu", &out->input.channels, &out->input.height, &out->input.width) != 3 ||
-        !tool_count(count, &classes) || !tool_count(step, &out->step))
-        return tool_error("%s: not a model of chiaro (its metadata lacks one of chiaro.config, chiaro.input, chiaro.classes and chiaro.step)", path);
+        (count && !tool_count(count, &classes)) || (step && !tool_count(step, &out->step)))
+        return tool_error("%s: not a model of chiaro (its metadata lacks chiaro.config or chiaro.input, or what chiaro.classes and "
+                          "chiaro.step say are no numbers)", path);
     out->classes = (size_t)classes;
     out->ruled = pixels != NULL;
     out->holdout = holdout ? strdup(holdout) : NULL;

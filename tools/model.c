@@ -162,23 +162,43 @@ int model_write(const model *m, const chi_optimizer *const *optimizers, const ch
 }
 
 // ---- from tensors ------------------------------------------------------------------------------------
-static const chi_tensor *find(const chi_tensors *from, const char *prefix, const chi_parameter *p, const char *path)
+static void print_shape(const size_t *shape, size_t dims, char *to, size_t room)
 {
-    char name[256];
+    size_t at = (size_t)snprintf(to, room, "[");
+    for (size_t d = 0; d < dims && at < room; d++)
+        at += (size_t)snprintf(to + at, room - at, d ? ", %zu" : "%zu", shape[d]);
+    if (at < room)
+        snprintf(to + at, room - at, "]");
+}
+
+// flat: only chiaro writes and reads it, as one list.
+static const chi_tensor *find(const chi_tensors *from, const char *prefix, const chi_parameter *p,
+                              bool flat, const char *path)
+{
+    char name[256], has[200], wants[200];
     snprintf(name, sizeof name, "%s%s", prefix, p->name);
     const chi_tensor *t = chi_tensors_find(from, name);
-    if (!t || t->type != CHI_TYPE_F32 || t->count != p->count) {
-        tool_error("%s: tensor %s is %s", path, name, t ? "of another type or size" : "missing");
-        return NULL;
-    }
-    return t;
+    bool same = t && t->type == CHI_TYPE_F32 && (flat ? t->count == p->count : t->dims == p->dims);
+    for (size_t d = 0; same && !flat && d < p->dims; d++)
+        same = t->shape[d] == p->shape[d];
+    if (same)
+        return t;
+    print_shape(p->shape, p->dims, wants, sizeof wants);
+    if (t)
+        print_shape(t->shape, t->dims, has, sizeof has);
+    if (t)
+        tool_error("%s: tensor %s is %s %s, the network takes F32 %s", path, name,
+                   chi_tensor_type(t), has, wants);
+    else
+        tool_error("%s: tensor %s is missing; the network takes F32 %s", path, name, wants);
+    return NULL;
 }
 
 static int unpack_network(chi_encoder *enc, const char *prefix, const chi_tensors *from, const char *path)
 {
     const chi_parameters p = chi_encoder_parameters(enc);
     for (size_t i = 0; i < p.count; i++) {
-        const chi_tensor *t = find(from, prefix, &p.items[i], path);
+        const chi_tensor *t = find(from, prefix, &p.items[i], false, path);
         const chi_status st = t ? chi_encoder_write(enc, i, t->bytes) : CHI_OK;
         if (!t)
             return TOOL_FAILED;
@@ -192,7 +212,7 @@ static int unpack_state(chi_optimizer *opt, const char *prefix, const chi_tensor
 {
     const chi_optimizer_state s = chi_optimizer_get_state(opt);
     for (size_t i = 0; i < s.count; i++) {
-        const chi_tensor *t = find(from, prefix, &s.items[i], path);
+        const chi_tensor *t = find(from, prefix, &s.items[i], true, path);
         const chi_status st = t ? chi_buffer_upload(s.items[i].value.buffer, 0, t->bytes, 4 * t->count) : CHI_OK;
         if (!t)
             return TOOL_FAILED;
@@ -206,8 +226,8 @@ static int unpack_state(chi_optimizer *opt, const char *prefix, const chi_tensor
 int model_unpack(model *m, chi_optimizer *const *optimizers, const chi_tensors *from, const char *path)
 {
     const char *text = chi_tensors_metadata(from, "chiaro.step");
-    if (!text || !tool_count(text, &m->facts.step))
-        return tool_error("%s: not a model of chiaro (no chiaro.step in its metadata)", path);
+    if (text ? !tool_count(text, &m->facts.step) : optimizers != NULL)
+        return tool_error("%s: no checkpoint of chiaro (chiaro.step in its metadata)", path);
     int result = unpack_network(m->encoder, "encoder.", from, path);
     if (result == TOOL_DONE)
         result = unpack_network(m->head, "head.", from, path);
