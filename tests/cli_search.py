@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """`chiaro search` from the outside: its results against plain Python, the same bytes at every budget, core and element type,
-refusals, and what is left behind by an interrupt or a full disk.
+rows without themselves, names, refusals, and what is left behind by an interrupt or a full disk.
 
 Needs CHIARO_PROGRAM; a full disk needs root (a small tmpfs), else it is skipped. Ends with "N passed, N failed, N skipped".
 """
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "harness"))
 from cli import PROGRAM, check, mount, npy, refused, run, skip, summary, umount
@@ -182,6 +183,90 @@ def refusals(work):
     check(not left, "refusals leave nothing behind", left)
 
 
+def without_self(work):
+    base = rows(50, 3, 8, -1, 1)  # few values, so many rows are equal
+    save(f"{work}/s.npy", base, 3)
+    for metric in ("dot", "euclidean"):
+        for k in (1, 4, 49):
+            both, said, errors = search(work, f"{work}/s.npy", f"{work}/s.npy", k, "--metric", metric, "--exclude-self")
+            check(both is not None and said["k"] == k and said["exclude_self"], f"--exclude-self, {metric}, k = {k}", errors)
+            (head, indices), (_, scores) = load(f"{work}/found/indices.npy"), load(f"{work}/found/scores.npy")
+            wanted = [best(metric, x, base, 50) for x in base]
+            others = [[(j, v) for j, v in zip(*w) if j != i][:k] for i, w in enumerate(wanted)]
+            check(head["shape"] == (50, k) and [list(zip(*pair)) for pair in zip(indices, scores)] == others, f"{metric}, k = {k}: the best others")
+    os.symlink(f"{work}/s.npy", f"{work}/link.npy")
+    both, _, errors = search(work, f"{work}/s.npy", f"{work}/link.npy", 2, "--exclude-self")
+    check(both is not None, "a link to the base is the base", errors)
+    same = ["search", "--base", f"{work}/s.npy", "--output", f"{work}/found", "--exclude-self", "--query"]
+    save(f"{work}/t.npy", base[:9], 3)
+    refused("another file", 1, "so none of its rows is one of the base", *same, f"{work}/t.npy")
+    refused("k = rows", 1, "--k 50 is more than the 49 rows", *same, f"{work}/s.npy", "--k", 50)
+    refused("k = 1024", 2, "one more is looked for", *same, f"{work}/s.npy", "--k", 1024)
+
+
+def array_files(work):
+    """The same rows out of every file that holds arrays."""
+    base = rows(40, 4, 9, 0, 9)
+    save(f"{work}/f.npy", base, 4, "|u1")
+    flat = bytes(v for row in base for v in row)
+    with open(f"{work}/f.idx", "wb") as file:
+        file.write(struct.pack(">HBBII", 0, 8, 2, 40, 4) + flat)
+    with zipfile.ZipFile(f"{work}/f.npz", "w") as file:
+        file.write(f"{work}/f.npy", "rows.npy")
+        file.write(f"{work}/f.npy", "others.npy")
+    header = json.dumps({"rows": {"dtype": "U8", "shape": [40, 4], "data_offsets": [0, 160]}, "more": {"dtype": "U8", "shape": [4], "data_offsets": [160, 164]}}).encode()
+    with open(f"{work}/f.safetensors", "wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header + flat + bytes(4))
+    first, _, errors = search(work, f"{work}/f.npy", f"{work}/f.npy", 3, "--metric", "dot")
+    check(first is not None, "rows of .npy", errors)
+    for path in ("f.idx", "f.npz:rows", "f.safetensors:rows"):
+        both, _, errors = search(work, f"{work}/{path}", f"{work}/{path}", 3, "--metric", "dot", "--exclude-self")
+        check(both is not None, f"{path}, --exclude-self", errors)
+        both, _, errors = search(work, f"{work}/{path}", f"{work}/f.npy", 3, "--metric", "dot")
+        check(both == first, path, errors)
+    refused("another array of the file", 1, "none of its rows", "search", "--base", f"{work}/f.npz:rows", "--query", f"{work}/f.npz:others", "--output",
+            f"{work}/found", "--exclude-self")
+
+
+def names(work):
+    base = rows(12, 3, 10)
+    save(f"{work}/n.npy", base, 3)
+    paths = [f"cats/a\\x09{i} \u00e9.png" for i in range(12)]
+    with open(f"{work}/n.npy.tsv", "w", encoding="utf-8") as file:
+        file.write("row\tpath\tclass\n" + "".join(f"{i}\t{p}\t{'cats' if i else ''}\n" for i, p in enumerate(paths)))
+    code, out, errors = run("search", "--base", f"{work}/n.npy", "--query", f"{work}/n.npy", "--output", f"{work}/found", "--k", 2, "--metric", "euclidean",
+                            "--exclude-self")
+    check(code == 0 and max(map(len, out.splitlines())) <= 80 and out.count("query ") >= 3 and paths[0] in out, "names of the first queries", out + errors)
+    (_, indices), (_, scores) = load(f"{work}/found/indices.npy"), load(f"{work}/found/scores.npy")
+    with open(f"{work}/found/neighbours.tsv", encoding="utf-8") as file:
+        lines = [line.rstrip("\n").split("\t") for line in file]
+    wanted = [[str(q), paths[q], str(j + 1), str(indices[q][j]), f"{scores[q][j]:.9g}", paths[indices[q][j]], "cats" if indices[q][j] else ""]
+              for q in range(12) for j in range(2)]
+    check(lines == [["query", "query_path", "rank", "row", "score", "path", "class"]] + wanted, "neighbours.tsv", lines[:3])
+    with open(f"{work}/words.txt", "w", encoding="utf-8") as file:
+        file.write("".join(f"word{i}\n" for i in range(12)))
+    save(f"{work}/b.npy", rows(4, 3, 2), 3)
+    both, said, errors = search(work, f"{work}/n.npy", f"{work}/b.npy", 2, "--names", f"{work}/words.txt")
+    with open(f"{work}/found/neighbours.tsv", encoding="utf-8") as file:
+        second = file.readlines()[1].rstrip("\n").split("\t")
+    check(said["names"] and second[1] == "" and second[5] == f"word{second[3]}" and second[6] == "", "names from a text", second)
+    both, said, errors = search(work, f"{work}/b.npy", f"{work}/b.npy", 1)
+    check(both is not None and not said["names"] and not os.path.exists(f"{work}/found/neighbours.tsv"), "an old neighbours.tsv does not stay", errors)
+    arguments = ["search", "--base", f"{work}/n.npy", "--query", f"{work}/b.npy", "--output", f"{work}/found", "--names"]
+    refused("too few names", 1, "names 3 rows, there are 12", *arguments, write(f"{work}/few.txt", "a\nb\nc\n"))
+    refused("rows out of order", 1, "line 3 is not that of row 1", *arguments, write(f"{work}/bad.tsv", "row\tpath\tclass\n0\ta\t\n2\tb\t\n"))
+    refused("no names", 1, "absent", *arguments, f"{work}/absent.tsv")
+    os.makedirs(f"{work}/over")
+    save(f"{work}/over/indices.npy", base, 3)
+    refused("an output over an input", 1, "written over", "search", "--base", f"{work}/over/indices.npy", "--query", f"{work}/b.npy", "--output", f"{work}/over")
+
+
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
 def sparse(path, count, dim):
     npy(path, (count, dim), "<f4", b"")
     os.truncate(path, os.path.getsize(path) + 4 * count * dim)
@@ -224,7 +309,7 @@ def main():
     code, text, _ = run("search", "--help")
     check(code == 0 and "example: chiaro search" in text and "--metric" in text, "--help", text)
     with tempfile.TemporaryDirectory() as work:
-        for part in (results, budgets, types, degenerate, refusals, interrupt, full_disk):
+        for part in (results, budgets, types, degenerate, refusals, array_files, without_self, interrupt, full_disk, names):
             part(work)
     return summary()
 

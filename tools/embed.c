@@ -4,6 +4,10 @@
 #include <string.h>
 
 #include "encode.h"
+#include "names.h"
+#include "search_names.h"
+
+enum { NAME_ROOM = 4 * 4096 }; // a path, every byte of it escaped
 
 typedef struct embedding {
     tool tool;
@@ -48,6 +52,9 @@ static int read_options(embedding *e, int argc, char **argv)
     e->batch = ENCODE_BATCH;
     if (!e->path || !e->images_path || !e->output)
         return tool_usage("embed needs --model, --images and --output");
+    for (size_t i = 0; i < 2; i++)
+        if (tool_same_file(e->output, i ? e->images_path : e->path))
+            return tool_usage("--output %s is an input too; it would be written over", e->output);
     if (e->batch_text &&
         (!tool_count(e->batch_text, &e->batch) || e->batch == 0 || e->batch > ENCODE_BATCH))
         return tool_usage("--batch %s is not a number from 1 to %d", e->batch_text, ENCODE_BATCH);
@@ -96,6 +103,43 @@ static int open_model(embedding *e)
     return st == CHI_OK ? TOOL_DONE : tool_fail(st);
 }
 
+// ---- names
+// -------------------------------------------------------------------------------------------
+static void write_names(FILE *to, const tool_images *im, char *room)
+{
+    fputs(NAMES_HEAD, to);
+    for (size_t i = 0; i < im->count; i++) {
+        const int32_t class = im->labels.count ? im->labels.of[i] : -1;
+        fprintf(to, "%zu\t%s\t", i,
+                name_escape(chi_pictures_path(im->pictures, i), room, NAME_ROOM));
+        fprintf(to, "%s\n", class < 0 ? "" : name_escape(im->labels.names[class], room, NAME_ROOM));
+    }
+}
+
+// Path and class of each row, for a folder of pictures; rows of an array have none.
+static int save_names(const embedding *e)
+{
+    char path[4200], *text = NULL, *room = NULL;
+    size_t bytes = 0;
+    names_path(e->output, path, sizeof path);
+    if (!e->images.pictures) {
+        names_drop(path, NAMES_HEAD, e->tool.quiet);
+        return TOOL_DONE;
+    }
+    room = malloc(NAME_ROOM);
+    FILE *to = room ? open_memstream(&text, &bytes) : NULL;
+    if (to)
+        write_names(to, &e->images, room);
+    const bool whole = to && !ferror(to), closed = to && fclose(to) == 0;
+    const int result = whole && closed ? tool_write_text(path, text)
+                                       : tool_error("no memory for the text of %s", path);
+    free(text);
+    free(room);
+    return result;
+}
+
+// ---- features
+// ----------------------------------------------------------------------------------------
 static chi_status append(void *user, size_t first, chi_matrix rows)
 {
     embedding *e = user;
@@ -116,9 +160,17 @@ static int embed(embedding *e)
     progress_end(&p);
     if (result != TOOL_DONE)
         return result;
-    const chi_status st = chi_npy_commit(&e->writer);
+    chi_status st = chi_npy_flush(e->writer);
+    if (st == CHI_OK) {
+        const int saved = save_names(e);
+        if (saved != TOOL_DONE)
+            return saved;
+        st = chi_npy_commit(&e->writer);
+    }
     if (st == CHI_OK && !e->tool.quiet)
         printf("%s: %zu × %zu features\n", e->output, e->images.count, width);
+    if (st == CHI_OK && !e->tool.quiet && e->images.pictures)
+        printf("%s.tsv: the path and class of each row\n", e->output);
     return st == CHI_OK ? TOOL_DONE : tool_fail(st);
 }
 

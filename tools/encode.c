@@ -153,6 +153,10 @@ int encode_walk(encode_stage *s, model *m, const int32_t *which, size_t n, bool 
         show(s);
     }
     const chi_status end = chi_device_finish(s->dev);
-    st = st == CHI_OK ? end : st;
-    return st != CHI_OK ? tool_fail(st) : tool_interrupted() ? TOOL_INTERRUPTED : TOOL_DONE;
+    if (st != CHI_OK || end != CHI_OK)
+        return tool_fail(st != CHI_OK ? st : end);
+    if (!tool_interrupted())
+        return TOOL_DONE;
+    tool_error("interrupted; nothing was written");
+    return TOOL_INTERRUPTED;
 }

@@ -113,8 +113,10 @@ static int copy_rows(chi_npy_reader *reader, const char *path, const eval_side *
     for (size_t first = 0, at = 0; first < rows && result == TOOL_DONE; first += most) {
         const size_t count = rows - first < most ? rows - first : most, before = at;
         size_t picked = 0;
-        if (tool_interrupted())
+        if (tool_interrupted()) {
+            tool_error("interrupted; nothing was written");
             return TOOL_INTERRUPTED;
+        }
         chi_status st = chi_npy_read_rows(reader, first, count, block);
         if (st == CHI_OK)
             result = pick_rows(path, side, &at, first, count, block, width, &picked);

@@ -145,7 +145,7 @@ static int measure_pixels(eval *v, eval_result *to)
                  batch = few < 1          ? 1
                          : few < v->batch ? few
                                           : v->batch;
-    if (!evaluation_fits(&v->e, f.width, batch * one, why, sizeof why)) {
+    if (!evaluation_fits(&v->e, f.width, one, why, sizeof why)) {
         snprintf(to->why, sizeof to->why, "no raw pixels: %s", why);
         return TOOL_DONE;
     }

@@ -19,8 +19,7 @@ typedef struct watch {
 // The library's calls cannot be stopped from outside; nothing is half-written while they run.
 static void stop(void)
 {
-    progress_break();
-    fprintf(stderr, "chiaro: interrupted; nothing was written\n");
+    tool_error("interrupted; nothing was written");
     _exit(TOOL_INTERRUPTED);
 }
 
@@ -31,6 +30,14 @@ static void hear(void *user, size_t done, size_t of)
         stop();
     w->shown.total = of;
     progress_show(&w->shown, done, "%s: %s", w->name, w->doing);
+}
+
+// Whether it failed for want of memory alone; `why` receives what was not measured, and the reason.
+static bool lacks_memory(chi_status st, const char *what, char *why, size_t room)
+{
+    if (st == CHI_ERR_DEVICE_MEMORY || st == CHI_ERR_MEMORY)
+        snprintf(why, room, "no %s: %.300s", what, chi_error_text());
+    return st == CHI_ERR_DEVICE_MEMORY || st == CHI_ERR_MEMORY;
 }
 
 // ---- measuring
@@ -44,7 +51,7 @@ static chi_status set_score(const evaluation *e, const int32_t *predicted, doubl
 }
 
 static int measure_knn(const evaluation *e, const char *name, chi_labelled base, chi_labelled query,
-                       eval_result *out)
+                       bool optional, eval_result *out)
 {
     const size_t m = e->query.count;
     chi_knn_report reports[EVAL_LISTS];
@@ -62,6 +69,8 @@ static int measure_knn(const evaluation *e, const char *name, chi_labelled base,
     progress_start(&w.shown, e->quiet, "blocks", 0);
     chi_status st = chi_knn(e->dev, &args, reports);
     progress_end(&w.shown);
+    if (optional && lacks_memory(st, name, out->why, sizeof out->why))
+        return TOOL_DONE;
     for (size_t i = 0; i < e->ks && st == CHI_OK; i++) {
         st = set_score(e, args.predicted + i * m, reports[i].accuracy, &out->knn[i]);
         if (st == CHI_OK)
@@ -93,10 +102,8 @@ static int measure_probe(const evaluation *e, const char *name, chi_labelled bas
     progress_start(&w.shown, e->quiet, "steps at most", 0);
     chi_status st = chi_linear_probe(e->dev, &args, &report);
     progress_end(&w.shown);
-    if (st == CHI_ERR_DEVICE_MEMORY || st == CHI_ERR_MEMORY) {
-        snprintf(out->why, sizeof out->why, "no linear probe: %.300s", chi_error_text());
+    if (lacks_memory(st, "linear probe", out->why, sizeof out->why))
         return TOOL_DONE;
-    }
     if (st == CHI_OK)
         st = set_score(e, predicted, report.accuracy, &out->probe);
     return st == CHI_OK ? TOOL_DONE : tool_fail(st);
@@ -110,7 +117,7 @@ int evaluation_measure(const evaluation *e, const char *name, chi_matrix base, c
     if (!out->store)
         return tool_error("no memory for %zu predictions of %zu rows", 2 * e->ks + 1,
                           e->query.count);
-    const int result = measure_knn(e, name, a, b, out);
+    const int result = measure_knn(e, name, a, b, !probe, out);
     return result == TOOL_DONE && probe ? measure_probe(e, name, a, b, out) : result;
 }
 

@@ -46,7 +46,7 @@ typedef struct eval_result {
 } eval_result;
 
 // base, query: features of the two sides on the device. name: of the features, for progress. probe:
-// kNN alone will not do.
+// kNN alone will not do; otherwise too little memory for kNN is no error but a reason in `why`.
 int evaluation_measure(const evaluation *e, const char *name, chi_matrix base, chi_matrix query,
                        bool probe, eval_result *out);
 void evaluation_free(eval_result *result);

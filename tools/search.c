@@ -1,74 +1,69 @@
 // SPDX-License-Identifier: Apache-2.0
-// search.c: `chiaro search`: the k rows of a base nearest to each query, exact. A base larger than the device is walked in
-// blocks (chi_similarity_topk_more), which changes no bit; files are read and written a block at a time (npy_rows.c).
+// search.c: `chiaro search`: the k rows of a base nearest to each query, exact. A base larger than
+// the device is walked in blocks (chi_similarity_topk_more), which changes no bit; files are read
+// and written a block at a time (npy_rows.c).
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "progress.h"
+#include "metric.h"
+#include "search.h"
 #include "text.h"
-#include "tool.h"
 
-enum { MOST_K = 1024, FEW_ROWS = 1024, LISTS_A_BLOCK = 16, STEP_QUERIES = 128 };
-static const uint64_t MOST_HOST = 256u << 20, MOST_FLOATS = 1u << 30, SHORT_STEP = 20000000000u; // multiply-adds a launch
-
-typedef struct search {
-    tool tool;
-    const char *base_path, *query_path, *output, *metric_text, *k_text;
-    chi_metric metric;
-    uint64_t k;
-    size_t queries, rows, dim;             // what the files hold
-    size_t query_block, base_block, steps; // the plan
-    chi_npy_reader *base, *query;
-    chi_npy_writer *scores, *indices;
-    chi_device *dev;
-    chi_similarity *sim;
-    size_t sim_queries, sim_rows;
-    chi_buffer *x, *y, *best, *columns;
-    float *block, *values;
-    int32_t *found;
-    int64_t *wide;
-    progress shown;
-    double start;
-    uint64_t peak_bytes;
-} search;
-
-// ---- options and files -------------------------------------------------------------------------------
+// ---- options and files
+// -------------------------------------------------------------------------------
 static int read_options(search *s, int argc, char **argv)
 {
-    static const char *const metrics[] = { "dot", "cosine", "euclidean" };
     const tool_option own[] = {
-        { "base", "FILE", "rows to search in, .npy [rows][features]", &s->base_path, NULL },
-        { "query", "FILE", "rows to search for, .npy [queries][features]", &s->query_path, NULL },
-        { "k", "N", "how many of each, 1 … 1024; default 10", &s->k_text, NULL },
-        { "metric", "cosine|dot|euclidean", "default cosine; euclidean: squared distance, smallest first", &s->metric_text, NULL },
-        { "output", "DIR", "receives indices.npy (int64) and scores.npy (float32), both [queries][k]", &s->output, NULL },
+        { "base", "FILE",
+          "rows to search in, [rows][features]: .npy, idx, FILE.npz:NAME or FILE.safetensors:NAME",
+          &s->base_path, NULL, NULL },
+        { "query", "FILE", "rows to search for, [queries][features], likewise", &s->query_path,
+          NULL, NULL },
+        { "k", "N", "how many of each, 1 … 1024", &s->k_text, NULL, "10" },
+        { "metric", "cosine|dot|euclidean", "euclidean: squared distance, smallest first",
+          &s->metric_text, NULL, "cosine" },
+        { "exclude-self", NULL, "no row finds itself: base and query are one file", NULL,
+          &s->exclude_self, NULL },
+        { "names", "FILE",
+          "names of the base's rows: what embed wrote beside it, or one a line; default: BASE.tsv, "
+          "where embed wrote it",
+          &s->names_path, NULL, NULL },
+        { "output", "DIR",
+          "receives indices.npy (int64) and scores.npy (float32), both [queries][k], and, where "
+          "rows have names, "
+          "neighbours.tsv",
+          &s->output, NULL, NULL },
     };
     const tool_command command = {
         "search --base FILE --query FILE --output DIR [--k N] [--metric M]",
-        "Best first, ties by the lower index, exact: no option on memory, cores or threads changes a bit. A base larger than\n"
-        "the device is walked in blocks. Files hold float32, float16, float64 or integers. A score of NaN (a NaN or an infinite\n"
-        "feature, overflow) ranks below everything, so its row is listed only where fewer than k others are left.",
-        "chiaro search --base features.npy --query queries.npy --k 10 --output found", TOOL_OPENS | TOOL_JSON | TOOL_QUIET, 0,
+        "Best first, ties by the lower index, exact: no option on memory, cores or threads changes "
+        "a bit. A base larger than\n"
+        "the device is walked in blocks. Files hold float32, float16, float64 or integers. A score "
+        "of NaN (a NaN or an infinite\n"
+        "feature, overflow) ranks below everything, so its row is listed only where fewer than k "
+        "others are left.",
+        "chiaro search --base features.npy --query queries.npy --k 10 --output found",
+        TOOL_OPENS | TOOL_JSON | TOOL_QUIET,
+        0,
     };
-    const int result = tool_parse(&s->tool, argc, argv, &command, own, sizeof own / sizeof *own, NULL, NULL);
+    const int result =
+        tool_parse(&s->tool, argc, argv, &command, own, sizeof own / sizeof *own, NULL, NULL);
     if (result != TOOL_DONE || s->tool.help)
         return result;
     if (!s->base_path || !s->query_path || !s->output)
         return tool_usage("search needs --base, --query and --output (chiaro search --help)");
     s->k = 10;
-    if (s->k_text && (!tool_count(s->k_text, &s->k) || s->k == 0 || s->k > MOST_K))
-        return tool_usage("--k %s is not a number from 1 to %d", s->k_text, MOST_K);
-    s->metric = CHI_METRIC_COSINE;
-    if (!s->metric_text)
-        return TOOL_DONE;
-    for (int m = 0; m < 3; m++)
-        if (strcmp(s->metric_text, metrics[m]) == 0) {
-            s->metric = (chi_metric)m;
-            return TOOL_DONE;
-        }
-    return tool_usage("there is no metric \"%s\"; the nearest is \"%s\"", s->metric_text, tool_nearest(s->metric_text, metrics, 3));
+    if (s->k_text && (!tool_count(s->k_text, &s->k) || s->k == 0 || s->k > SEARCH_MOST_K))
+        return tool_usage("--k %s is not a number from 1 to %d", s->k_text, SEARCH_MOST_K);
+    if (s->exclude_self && s->k == SEARCH_MOST_K)
+        return tool_usage(
+            "--k %d with --exclude-self: one more is looked for, and at most %d can be",
+            SEARCH_MOST_K, SEARCH_MOST_K);
+    s->list = s->k + s->exclude_self;
+    return metric_parse(s->metric_text ? s->metric_text : "cosine", &s->metric);
 }
 
 static int open_rows(const char *path, chi_npy_reader **out, size_t *rows, size_t *dim)
@@ -78,10 +73,19 @@ static int open_rows(const char *path, chi_npy_reader **out, size_t *rows, size_
         return tool_fail(st);
     const chi_tensor *t = chi_npy_describe(*out);
     if (t->dims != 2 || t->shape[1] == 0)
-        return tool_error("%s: %zu dimensions%s; rows of features are [rows][features], at least 1 feature", path, t->dims, t->dims == 2 ? " and no feature" : "");
+        return tool_error(
+            "%s: %zu dimensions%s; rows of features are [rows][features], at least 1 feature", path,
+            t->dims, t->dims == 2 ? " and no feature" : "");
     *rows = t->shape[0];
     *dim = t->shape[1];
     return TOOL_DONE;
+}
+
+// The array's name in FILE:NAME; "" where the whole path is a file's.
+static const char *array_in(const char *path)
+{
+    const char *colon = strrchr(path, ':');
+    return colon && access(path, F_OK) != 0 ? colon : "";
 }
 
 static int open_inputs(search *s)
@@ -93,114 +97,72 @@ static int open_inputs(search *s)
     if (result != TOOL_DONE)
         return result;
     if (query_dim != s->dim)
-        return tool_error("%s has rows of %zu features, %s of %zu", s->query_path, query_dim, s->base_path, s->dim);
-    if (s->k > s->rows)
-        return tool_error("--k %" PRIu64 " is more than the %zu rows of %s", s->k, s->rows, s->base_path);
+        return tool_error("%s has rows of %zu features, %s of %zu", s->query_path, query_dim,
+                          s->base_path, s->dim);
+    if (s->exclude_self && (strcmp(array_in(s->base_path), array_in(s->query_path)) != 0 ||
+                            !tool_same_file(s->base_path, s->query_path)))
+        return tool_error("--exclude-self: %s is not %s, so none of its rows is one of the base",
+                          s->query_path, s->base_path);
+    if (s->list > s->rows)
+        return tool_error("--k %" PRIu64 " is more than the %zu rows of %s%s", s->k,
+                          s->rows - s->exclude_self, s->base_path,
+                          s->exclude_self ? " but the one that asks" : "");
     if (s->rows > INT32_MAX)
-        return tool_error("%s has %zu rows; at most 2^31 - 1 can be searched", s->base_path, s->rows);
+        return tool_error("%s has %zu rows; at most 2^31 - 1 can be searched", s->base_path,
+                          s->rows);
     return TOOL_DONE;
+}
+
+static int read_names(search *s)
+{
+    const int result = row_names_read(&s->base_names, s->names_path, s->base_path, s->rows);
+    return result == TOOL_DONE ? row_names_read(&s->query_names, NULL, s->query_path, s->queries)
+                               : result;
+}
+
+// A file of the output folder, which must be no input.
+static int output_path(const search *s, const char *name, char *to, size_t room)
+{
+    snprintf(to, room, "%.4000s/%s", s->output, name);
+    const char *input = tool_same_file(to, s->base_path)    ? s->base_path
+                        : tool_same_file(to, s->query_path) ? s->query_path
+                                                            : NULL;
+    return input ? tool_error("%s is an input; it would be written over", input) : TOOL_DONE;
 }
 
 static int open_outputs(search *s)
 {
-    char path[4200];
-    chi_tensor t = { .type = CHI_TYPE_F32, .dims = 2, .shape = { s->queries, (size_t)s->k }, .count = s->queries * (size_t)s->k };
-    const int result = tool_make_folder(s->output);
+    char scores[4200], indices[4200], names[4200];
+    chi_tensor t = { .type = CHI_TYPE_F32,
+                     .dims = 2,
+                     .shape = { s->queries, (size_t)s->k },
+                     .count = s->queries * (size_t)s->k };
+    int result = tool_make_folder(s->output);
+    if (result == TOOL_DONE)
+        result = output_path(s, "scores.npy", scores, sizeof scores);
+    if (result == TOOL_DONE)
+        result = output_path(s, "indices.npy", indices, sizeof indices);
+    if (result == TOOL_DONE)
+        result = output_path(s, "neighbours.tsv", names, sizeof names);
     if (result != TOOL_DONE)
         return result;
-    snprintf(path, sizeof path, "%.4000s/scores.npy", s->output);
-    chi_status st = chi_npy_create(path, &t, &s->scores);
+    chi_status st = chi_npy_create(scores, &t, &s->scores);
     t.type = CHI_TYPE_I64;
-    snprintf(path, sizeof path, "%.4000s/indices.npy", s->output);
     if (st == CHI_OK)
-        st = chi_npy_create(path, &t, &s->indices);
-    return st == CHI_OK ? TOOL_DONE : tool_fail(st);
-}
-
-// ---- plan --------------------------------------------------------------------------------------------
-static chi_similarity_options options_of(const search *s)
-{
-    return (chi_similarity_options){ .metric = s->metric, .topk = (size_t)s->k, .uses = CHI_SIMILARITY_TOPK };
-}
-
-// Device bytes of blocks of so many queries and base rows; UINT64_MAX: they cannot be at all.
-static uint64_t bytes_of(const search *s, const chi_device_info *info, size_t queries, size_t rows)
-{
-    enum { ROUNDING = 64 * 4 }; // a bound on what our own four buffers are rounded up by
-    const chi_similarity_options options = options_of(s);
-    const uint64_t x = 4ull * queries * s->dim, y = 4ull * rows * s->dim, lists = 4ull * queries * s->k;
-    uint64_t scratch = 0;
-    if (x / 4 > MOST_FLOATS || y / 4 > MOST_FLOATS || x > info->max_alloc_bytes / 2 || y > info->max_alloc_bytes / 2 || lists > info->max_alloc_bytes)
-        return UINT64_MAX;
-    return chi_similarity_bytes(s->dev, queries, rows, s->dim, &options, &scratch) == CHI_OK ? x + y + 2 * lists + scratch + ROUNDING : UINT64_MAX;
-}
-
-// The most base rows that fit beside so many queries, 0: not one.
-static size_t rows_beside(const search *s, const chi_device_info *info, size_t queries, uint64_t left)
-{
-    const uint64_t work = SHORT_STEP / queries / s->dim, host = MOST_HOST / 4 / s->dim;
-    const uint64_t least = FEW_ROWS > LISTS_A_BLOCK * s->k ? FEW_ROWS : LISTS_A_BLOCK * s->k; // lists are sorted once a block
-    const uint64_t cap = host < least || work < least ? least : host < work ? host : work;
-    size_t low = 0, high = s->rows < cap ? s->rows : (size_t)cap;
-    while (low < high) {
-        const size_t middle = low + (high - low + 1) / 2;
-        if (bytes_of(s, info, queries, middle) <= left)
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    return low;
-}
-
-// Many queries a block, so that the base is read seldom, but not at the price of slivers of the base.
-static int plan(search *s)
-{
-    chi_device_info info;
-    uint64_t held = 0;
-    chi_device_describe(s->dev, &info);
-    chi_device_memory(s->dev, &held, NULL);
-    const uint64_t budget = chi_device_budget(s->dev), left = budget > held ? budget - held : 0;
-    const uint64_t host = MOST_HOST / (4 * s->dim + 12 * s->k), cap = host < STEP_QUERIES ? STEP_QUERIES : host;
-    const size_t enough = s->rows < FEW_ROWS ? s->rows : FEW_ROWS;
-    size_t queries = s->queries < cap ? s->queries : (size_t)cap;
-    size_t rows = rows_beside(s, &info, queries, left);
-    while ((rows < enough && queries > STEP_QUERIES) || (rows == 0 && queries > 1)) {
-        queries = (queries + 1) / 2;
-        rows = rows_beside(s, &info, queries, left);
-    }
-    if (rows == 0)
-        return tool_error("one query beside one row of %zu features needs %" PRIu64 " bytes on the device, %" PRIu64 " of %" PRIu64 " are left (--memory)",
-                          s->dim, bytes_of(s, &info, 1, 1), left, budget);
-    s->query_block = queries;
-    s->base_block = rows;
-    s->steps = (s->queries + queries - 1) / queries * ((s->rows + rows - 1) / rows);
-    return TOOL_DONE;
-}
-
-static int allocate(search *s)
-{
-    const size_t lists = s->query_block * (size_t)s->k, most = s->query_block > s->base_block ? s->query_block : s->base_block;
-    chi_status st = chi_buffer_create(s->dev, 4ull * s->query_block * s->dim, &s->x);
-    if (st == CHI_OK)
-        st = chi_buffer_create(s->dev, 4ull * s->base_block * s->dim, &s->y);
-    if (st == CHI_OK)
-        st = chi_buffer_create(s->dev, 4ull * lists, &s->best);
-    if (st == CHI_OK)
-        st = chi_buffer_create(s->dev, 4ull * lists, &s->columns);
+        st = chi_npy_create(indices, &t, &s->indices);
     if (st != CHI_OK)
         return tool_fail(st);
-    s->block = malloc(4 * most * s->dim);
-    s->values = malloc(4 * lists);
-    s->found = malloc(4 * lists);
-    s->wide = malloc(8 * lists);
-    return s->block && s->values && s->found && s->wide ? TOOL_DONE : tool_error("no memory for %zu rows of %zu floats and %zu results", most, s->dim, lists);
+    return s->base_names.rows
+               ? neighbours_open(&s->neighbours, s->output, &s->base_names, &s->query_names)
+               : TOOL_DONE;
 }
 
-// ---- the walk ----------------------------------------------------------------------------------------
-// The plan for these blocks; the last ones of a file are shorter.
+// ---- the walk
+// ---------------------------------------------------------------------------------------- The plan
+// for these blocks; the last ones of a file are shorter.
 static chi_status fit(search *s, size_t queries, size_t rows)
 {
-    const chi_similarity_options options = options_of(s);
+    const chi_similarity_options options = search_options(s);
     if (s->sim && s->sim_queries == queries && s->sim_rows == rows)
         return CHI_OK;
     chi_similarity_destroy(&s->sim);
@@ -209,10 +171,12 @@ static chi_status fit(search *s, size_t queries, size_t rows)
     return chi_similarity_create(s->dev, queries, rows, s->dim, &options, &s->sim);
 }
 
-// One block of queries against the whole base. The next block is read while the device works on this one.
+// One block of queries against the whole base. The next block is read while the device works on
+// this one.
 static chi_status walk(search *s, size_t queries, size_t *done)
 {
-    const chi_matrix x = chi_matrix_view(s->x, queries, s->dim), best = chi_matrix_view(s->best, queries, (size_t)s->k);
+    const chi_matrix x = chi_matrix_view(s->x, queries, s->dim),
+                     best = chi_matrix_view(s->best, queries, (size_t)s->list);
     size_t rows = s->base_block;
     chi_status st = chi_npy_read_rows(s->base, 0, rows, s->block);
     for (size_t first = 0; first < s->rows && st == CHI_OK && !tool_interrupted(); first += rows) {
@@ -222,9 +186,11 @@ static chi_status walk(search *s, size_t queries, size_t *done)
         if (st == CHI_OK)
             st = chi_buffer_upload(s->y, 0, s->block, 4ull * rows * s->dim);
         if (st == CHI_OK)
-            st = chi_similarity_topk_more(s->sim, x, chi_matrix_view(s->y, rows, s->dim), (size_t)s->k, first, best, s->columns);
+            st = chi_similarity_topk_more(s->sim, x, chi_matrix_view(s->y, rows, s->dim),
+                                          (size_t)s->list, first, best, s->columns);
         if (st == CHI_OK && next < s->rows)
-            st = chi_npy_read_rows(s->base, next, s->rows - next < rows ? s->rows - next : rows, s->block);
+            st = chi_npy_read_rows(s->base, next, s->rows - next < rows ? s->rows - next : rows,
+                                   s->block);
         const chi_status end = chi_device_finish(s->dev);
         st = st == CHI_OK ? end : st;
         if (st == CHI_OK)
@@ -233,17 +199,49 @@ static chi_status walk(search *s, size_t queries, size_t *done)
     return st;
 }
 
-static chi_status collect(search *s, size_t queries)
+// The first lists, to be shown to a person at the end.
+static void keep_first(search *s, size_t queries)
 {
-    const size_t count = queries * (size_t)s->k;
-    chi_status st = chi_buffer_download(s->best, 0, s->values, 4ull * count);
+    s->shown_queries = queries < SHOWN ? queries : SHOWN;
+    s->shown_k = s->k < SHOWN_K ? (size_t)s->k : SHOWN_K;
+    for (size_t i = 0; i < s->shown_queries; i++) {
+        memcpy(s->shown_rows[i], s->wide + i * s->k, s->shown_k * sizeof **s->shown_rows);
+        memcpy(s->shown_scores[i], s->values + i * s->k, s->shown_k * sizeof **s->shown_scores);
+    }
+}
+
+// The list of a query as it is handed out: without the row itself, which need not be in it (equal
+// rows before it fill the list).
+static void hand_out(const search *s, size_t query, const float *values, const int32_t *found,
+                     float *scores, int64_t *rows)
+{
+    const size_t k = (size_t)s->k;
+    bool met = false;
+    for (size_t j = 0; j < k; j++) {
+        met = met || (s->exclude_self && found[j] == (int64_t)query);
+        scores[j] = values[j + met];
+        rows[j] = found[j + met];
+    }
+}
+
+static chi_status collect(search *s, size_t first, size_t queries)
+{
+    const size_t list = (size_t)s->list, k = (size_t)s->k;
+    chi_status st = chi_buffer_download(s->best, 0, s->values, 4ull * queries * list);
     if (st == CHI_OK)
-        st = chi_buffer_download(s->columns, 0, s->found, 4ull * count);
-    for (size_t i = 0; i < count; i++)
-        s->wide[i] = s->found[i];
+        st = chi_buffer_download(s->columns, 0, s->found, 4ull * queries * list);
+    for (size_t i = 0; i < queries && st == CHI_OK; i++) // forward in place: k is at most list
+        hand_out(s, first + i, s->values + i * list, s->found + i * list, s->values + i * k,
+                 s->wide + i * k);
+    for (size_t i = 0; i < queries && st == CHI_OK && s->neighbours.file; i++)
+        neighbours_write(&s->neighbours, first + i, k, s->wide + i * k, s->values + i * k);
     if (st == CHI_OK)
-        st = chi_npy_append(s->scores, s->values, 4ull * count);
-    return st == CHI_OK ? chi_npy_append(s->indices, s->wide, 8ull * count) : st;
+        st = chi_npy_append(s->scores, s->values, 4ull * queries * k);
+    if (st == CHI_OK)
+        st = chi_npy_append(s->indices, s->wide, 8ull * queries * k);
+    if (st == CHI_OK && first == 0)
+        keep_first(s, queries);
+    return st;
 }
 
 static int walk_all(search *s)
@@ -253,15 +251,17 @@ static int walk_all(search *s)
     progress_start(&s->shown, s->tool.quiet, "blocks", s->steps);
     if (s->steps)
         progress_show(&s->shown, 0, NULL);
-    for (size_t first = 0; first < s->queries && st == CHI_OK && !tool_interrupted(); first += s->query_block) {
-        const size_t queries = s->queries - first < s->query_block ? s->queries - first : s->query_block;
+    for (size_t first = 0; first < s->queries && st == CHI_OK && !tool_interrupted();
+         first += s->query_block) {
+        const size_t queries =
+            s->queries - first < s->query_block ? s->queries - first : s->query_block;
         st = chi_npy_read_rows(s->query, first, queries, s->block);
         if (st == CHI_OK)
             st = chi_buffer_upload(s->x, 0, s->block, 4ull * queries * s->dim);
         if (st == CHI_OK)
             st = walk(s, queries, &done);
         if (st == CHI_OK && !tool_interrupted())
-            st = collect(s, queries);
+            st = collect(s, first, queries);
     }
     progress_end(&s->shown);
     chi_device_memory(s->dev, NULL, &s->peak_bytes);
@@ -269,38 +269,60 @@ static int walk_all(search *s)
         return tool_fail(st);
     if (!tool_interrupted())
         return TOOL_DONE;
-    fprintf(stderr, "chiaro: interrupted after %zu of %zu blocks; nothing was written\n", done, s->steps);
+    fprintf(stderr, "chiaro: interrupted after %zu of %zu blocks; nothing was written\n", done,
+            s->steps);
     return TOOL_INTERRUPTED;
 }
 
-// ---- results -----------------------------------------------------------------------------------------
+// ---- results
+// -----------------------------------------------------------------------------------------
 static int commit(search *s)
 {
-    chi_status st = chi_npy_flush(s->scores); // both are safe before either is seen
+    char names[4200];
+    chi_status st = chi_npy_flush(s->scores); // all are safe before any is seen
     if (st == CHI_OK)
         st = chi_npy_flush(s->indices);
-    if (st == CHI_OK)
-        st = chi_npy_commit(&s->scores);
+    int result = st == CHI_OK ? neighbours_flush(&s->neighbours) : tool_fail(st);
+    if (result != TOOL_DONE)
+        return result;
+    snprintf(names, sizeof names, "%.4000s/neighbours.tsv", s->output);
+    if (!s->neighbours.file)
+        names_drop(names, NEIGHBOURS_HEAD, s->tool.quiet);
+    st = chi_npy_commit(&s->scores);
     if (st == CHI_OK)
         st = chi_npy_commit(&s->indices);
-    return st == CHI_OK ? TOOL_DONE : tool_fail(st);
+    return st == CHI_OK ? neighbours_commit(&s->neighbours) : tool_fail(st);
 }
 
-static void print(const search *s)
+static void print_text(const search *s)
 {
-    static const char *const metrics[] = { "dot", "cosine", "euclidean" };
-    const double seconds = tool_seconds() - s->start;
-    if (!s->tool.json) {
-        if (!s->tool.quiet)
-            text_say(stdout, 4, "%s/indices.npy, scores.npy: the %" PRIu64 " best of %zu rows for each of %zu queries (%s, %zu features), %.1f s, blocks of %zu queries and %zu rows",
-                     s->output, s->k, s->rows, s->queries, metrics[s->metric], s->dim, seconds, s->query_block, s->base_block);
+    const bool named = s->base_names.rows > 0;
+    text_say(stdout, 4,
+             "%s/indices.npy, scores.npy%s: the %" PRIu64
+             " best of %zu rows for each of %zu queries (%s, %zu features%s), %.1f s, "
+             "blocks of %zu queries and %zu rows",
+             s->output, named ? ", neighbours.tsv" : "", s->k, s->rows, s->queries,
+             metric_name(s->metric), s->dim, s->exclude_self ? ", none itself" : "",
+             tool_seconds() - s->start, s->query_block, s->base_block);
+    if (!named || !s->shown_queries)
         return;
-    }
+    printf("\n  %3s  %12s  %10s  %s\n", "", "score", "row", "name");
+    for (size_t i = 0; i < s->shown_queries; i++)
+        neighbours_print(&s->neighbours, i, s->shown_k, s->shown_rows[i], s->shown_scores[i]);
+}
+
+static void print_json(const search *s)
+{
     chi_device_info info;
     chi_device_describe(s->dev, &info);
-    json_t *line = json_pack("{s:I, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:f}", "queries", (json_int_t)s->queries, "rows", (json_int_t)s->rows, "dim", (json_int_t)s->dim,
-                             "k", (json_int_t)s->k, "metric", metrics[s->metric], "device", info.name, "query_block", (json_int_t)s->query_block,
-                             "base_block", (json_int_t)s->base_block, "peak_bytes", (json_int_t)s->peak_bytes, "seconds", seconds);
+    json_t *line = json_pack(
+        "{s:I, s:I, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:f}", "queries", (json_int_t)s->queries,
+        "rows", (json_int_t)s->rows, "dim", (json_int_t)s->dim, "k", (json_int_t)s->k, "metric",
+        metric_name(s->metric), "device", info.name, "query_block", (json_int_t)s->query_block,
+        "base_block", (json_int_t)s->base_block, "peak_bytes", (json_int_t)s->peak_bytes, "seconds",
+        tool_seconds() - s->start);
+    json_object_set_new(line, "exclude_self", json_boolean(s->exclude_self));
+    json_object_set_new(line, "names", json_boolean(s->base_names.rows > 0));
     json_dumpf(line, stdout, JSON_REAL_PRECISION(7));
     printf("\n");
     json_decref(line);
@@ -308,6 +330,9 @@ static void print(const search *s)
 
 static void finish(search *s)
 {
+    neighbours_discard(&s->neighbours);
+    row_names_free(&s->base_names);
+    row_names_free(&s->query_names);
     chi_npy_discard(&s->scores);
     chi_npy_discard(&s->indices);
     chi_similarity_destroy(&s->sim);
@@ -332,19 +357,23 @@ int command_search(int argc, char **argv)
     tool_catch_interrupts();
     result = open_inputs(&s);
     if (result == TOOL_DONE)
+        result = read_names(&s);
+    if (result == TOOL_DONE)
         result = open_outputs(&s);
     if (result == TOOL_DONE)
         result = tool_open(&s.tool, &s.dev);
     if (result == TOOL_DONE && s.queries)
-        result = plan(&s);
+        result = search_plan(&s);
     if (result == TOOL_DONE && s.queries)
-        result = allocate(&s);
+        result = search_allocate(&s);
     if (result == TOOL_DONE)
         result = walk_all(&s);
     if (result == TOOL_DONE)
         result = commit(&s);
-    if (result == TOOL_DONE)
-        print(&s);
+    if (result == TOOL_DONE && s.tool.json)
+        print_json(&s);
+    else if (result == TOOL_DONE && !s.tool.quiet)
+        print_text(&s);
     finish(&s);
     return result;
 }

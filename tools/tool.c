@@ -92,15 +92,23 @@ void tool_catch_interrupts(void)
 int tool_interrupted(void) { return interrupts; }
 
 // ---- files -----------------------------------------------------------------------------------------
-bool tool_same_file(const char *output, const char *input)
+// Of the file, where the path names an array inside one.
+static bool stat_file(const char *path, struct stat *facts)
+{
+    char file[4200];
+    if (stat(path, facts) == 0)
+        return true;
+    snprintf(file, sizeof file, "%s", path);
+    char *colon = strrchr(file, ':');
+    if (colon)
+        *colon = 0;
+    return colon && stat(file, facts) == 0;
+}
+
+bool tool_same_file(const char *path, const char *other)
 {
     struct stat a, b;
-    char file[4200];
-    snprintf(file, sizeof file, "%s", input);
-    char *colon = strrchr(file, ':');
-    if (stat(file, &b) != 0 && colon)
-        *colon = 0;
-    return stat(output, &a) == 0 && stat(file, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+    return stat_file(path, &a) && stat_file(other, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 int tool_make_folder(const char *path)

@@ -66,8 +66,8 @@ double tool_cpu_seconds(void); // all threads of this process at work
 void tool_catch_interrupts(void);
 int tool_interrupted(void);
 
-// Whether writing `output` would write over `input`, which may name an array inside a file (FILE:NAME).
-bool tool_same_file(const char *output, const char *input);
+// Whether two paths, of which each may name an array inside a file (FILE:NAME), are one file: writing one writes over the other.
+bool tool_same_file(const char *path, const char *other);
 int tool_make_folder(const char *path); // with its parents
 // A text file written whole or not at all.
 int tool_write_text(const char *path, const char *text);
