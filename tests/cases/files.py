@@ -144,7 +144,7 @@ def make_arrays(work, s):
     put("nan.npy", (2, 4, 4), "<f4", [0.5] * 17 + [float("nan")] + [0.5] * 14)
     put("infinite.npy", (2, 4, 4), "<f4", [0.5] * 20 + [float("inf")] + [0.5] * 11)
     put("sorted.npy", flat, "|u1", s.images(s.order))
-    put("tiny.npy", (600, 12, 12), "|u1", [(i * 7919) % 256 for i in range(600 * 144)])
+    put("tiny.npy", (600, 14, 14), "|u1", [(i * 7919) % 256 for i in range(600 * 196)])
     put("one.npy", (1, 28, 28), "|u1", s.x[:784])
     big = b"".join(struct.pack(">I", v) for v in flat)
     write(f"{work}/x.idx", struct.pack(">HBB", 0, 8, 3) + big + bytes(s.x))

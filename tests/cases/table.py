@@ -210,6 +210,7 @@ ROWS = [
     Row("12 holdout", "another number is said", evaluate("sorted.npy", "y-sorted.npy", "--holdout", "50", model="held"), says=("trained on",)),
     Row("12 holdout", "other images than the model's: a fifth, and said", evaluate("x.npy", "y.npy", model="held"), says=("80",)),
     Row("12 holdout", "larger than the data", supcon("x.npy", "y.npy", "--holdout", "400"), says=("400",), **REFUSED),
+    Row("12 holdout", "rows by name", supcon("x.npy", "y.npy", "--holdout-file", "{work}/rows.txt"), holds=(metadata(MODEL, "chiaro.holdout", "0-39"),)),
     Row("12 holdout", "in percent", supcon("x.npy", "y.npy", "--holdout", "10%"), holds=(metadata(MODEL, "chiaro.holdout", " "),)),
     Row("12 holdout", "the test images are the training images", evaluate("x.npy", "y.npy", "--test-images", "{work}/x.npy", "--test-labels", "{work}/y.npy"), says=("trained on",)),
 
@@ -242,9 +243,11 @@ ROWS = [
     Row("14b pixels", "infinity", train("infinite.npy"), says=("element 20",), **REFUSED),
 
     # Tiny data.
+    Row("15 tiny", "all steps in the warm-up", ["train", "simclr", "--images", "{work}/tiny.npy", "--output", "{out}", "--dry-run", "--epochs", "5"], says=("warm-up",)),
     Row("15 tiny", "fewer images than a batch", ["train", "baseline", "--images", "{work}/x.npy", "--output", "{out}", *NET[:4], "--epochs", "1"], says=("400", "512")),
     Row("15 tiny", "one image", train("one.npy"), **REFUSED),
     Row("15 tiny", "a batch of 1", ["train", "baseline", "--images", "{work}/x.npy", "--output", "{out}", *NET[:4], "--batch", "1", "--steps", "1"], status=1, says=("batch = 1",)),
+    Row("15 tiny", "one class", [w for w in supcon("x.npy", "y-ones.npy") if w != "--quiet"], says=("one class",)),
     Row("15 tiny", "all labels differ", [w for w in supcon("x.npy", "y-many.npy") if w != "--quiet"], says=("400",)),
 
     # Other programs' files.
@@ -276,6 +279,7 @@ ROWS = [
     Row("pictures", "left out if asked", [w for w in embed("text", "--skip-broken") if w != "--quiet"], says=("1 broken", "1.png"), holds=(shape("{out}.npy", 1, 16),)),
     Row("pictures", "60,000 × 60,000", ["train", "pictures", "--data", "{work}/huge", "--output", "{out}"], says=("60000", "1.png"), **REFUSED),
     Row("pictures", "mixed sizes", ["train", "baseline", "--data", "{work}/sizes", "--output", "{out}", *QUICK], says=("28", "14", "56"), **REFUSED),
+    Row("pictures", "smaller than a window", ["train", "simclr", "--data", "{work}/small", "--output", "{out}", "--quiet"], says=("2 × 2",), **REFUSED),
     Row("pictures", "neither a range", embed("flat", "--range", "0,9"), status=1, absent=("{out}.npy",)),
 
     # Selectors.
@@ -289,6 +293,11 @@ ROWS = [
           holds=(number("linear", 0.92, 1.0),)) for scale in (1e-9, 1e-3, 1.0, 1e3, 1e9)],
 
     # Going on.
+    Row("23 going on", "a number spelled otherwise", train("x.npy", "--rate", "0.0020", "--resume"), before=[train("x.npy", "--rate", "0.002")], holds=(metadata(MODEL, "chiaro.step", "6"),)),
+    Row("23 going on", "spelled as a power", train("x.npy", "--rate", "2e-3", "--resume"), before=[train("x.npy", "--rate", "0.002")], holds=(metadata(MODEL, "chiaro.step", "6"),)),
+    Row("23 going on", "another number", train("x.npy", "--rate", "0.003", "--resume"), before=[train("x.npy", "--rate", "0.002")], status=1, says=("rate",)),
+    Row("23 going on", "a longer run", [w for w in train("x.npy", "--schedule", "cosine", "--epochs", "2", "--resume") if w != "--quiet"], before=[train("x.npy", "--schedule", "cosine")], says=("stretched",), holds=(metadata(MODEL, "chiaro.step", "12"),)),
+    Row("23 going on", "other data", train("bits-white.npy", "--resume"), before=[train("x.npy")], status=1, says=("data",)),
 
     # Notes.
     Row("24 notes", "an old time-out is forgotten", ["devices"], prepare=lambda p: files.write(f"{p['out']}/probe.notes", open(f"{p['old']}/probe.notes", "rb").read()),
@@ -299,6 +308,8 @@ ROWS = [
     Row("849e892", "a model: info", ["info", "{old}/model.safetensors"], says=("conv2d:4", "supcon")),
     Row("849e892", "a model: eval", ["eval", "--model", "{old}/model.safetensors", "--images", "{old}/x.npy", "--labels", "{old}/y.npy", "--test-images", "{old}/x.npy", "--test-labels", "{old}/y.npy", "--json"],
         holds=(number("knn", 0.34375, 0.34375), number("untrained_knn", 0.34375, 0.34375), number("raw_knn", 1, 1))),
+    Row("849e892", "a run that was stopped: the same weights", ["train", "supcon", "--images", "{old}/x.npy", "--labels", "{old}/y.npy", "--output", "{out}", *OLD_NET, "--resume"], prepare=copy_old_run,
+        holds=(weights(MODEL, "{old}/model.safetensors"),)),
     Row("849e892", "figures", ["bench", "--compare", "{old}/bench.jsonl", "--with", "{old}/bench.jsonl"], says=("clip:64x64x16",)),
     Row("849e892", "records", ["tune", "--list"], environment={"CHIARO_TUNE_DIR": "{old}/tune"}, says=("core",)),
     Row("849e892", "the note on cores", ["bench", "clip:8x8x8", "--json"], prepare=lambda p: files.write(f"{p['out']}/core.notes", open(f"{p['old']}/core.notes", "rb").read()),
