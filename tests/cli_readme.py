@@ -35,13 +35,18 @@ def lay_out(work):
     os.symlink(os.path.abspath(os.environ["CHIARO_BUILD"]), os.path.join(work, "build"))
 
 
+def needs(text):
+    """The modules that a block's first line names."""
+    line = re.match(r"# needs ([\w, ]+)", text)
+    return re.findall(r"\b(?:numpy|torch|PIL)\b", line.group(1)) if line else []
+
+
 def missing(text):
-    """What a block's first line needs and this machine has not."""
-    needs = re.match(r"# needs ([\w, ]+)", text)
-    for module in re.findall(r"\b(?:numpy|torch|PIL)\b", needs.group(1)) if needs else []:
-        if not python_with("numpy" if module == "numpy" else "numpy, " + module):
-            return module
-    return None
+    """What a block needs and no interpreter here has, or None."""
+    modules = needs(text)
+    if not modules or python_with(", ".join(modules)):
+        return None
+    return ", ".join(m for m in modules if not python_with(m)) or " and ".join(modules) + " together"
 
 
 class Shell:
@@ -63,7 +68,7 @@ class Shell:
         return self.call(["bash", "-euo", "pipefail", "-c", script], environment)
 
     def python(self, text):
-        return self.call([python_with("numpy, torch") or sys.executable, "-c", text], os.environ)
+        return self.call([python_with(", ".join(needs(text)) or "os"), "-c", text], os.environ)
 
     def call(self, command, environment):
         done = subprocess.run(command, cwd=self.work, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
