@@ -5,6 +5,7 @@ needed, and what is said of data that will not do.
 
 Needs CHIARO_PROGRAM. Makes its own small data. Ends with "N passed, N failed, N skipped".
 """
+import json
 import os
 import re
 import shutil
@@ -48,7 +49,7 @@ def test_streaming(data, work):
     """The same weights wherever the images are, whatever the threads, and after an interruption."""
     common = ["--batch", 8, "--steps", 20, "--checkpoint-every", 10]
     code, _, errors = pictures(data, f"{work}/pool", *common)
-    check(code == 0 and "all on the device" in " ".join(errors.split()), "all images on the device", errors)
+    check(code == 0 and "all on the device" in " ".join(errors.split()) and "waited for images 0.0 % of the time" in " ".join(errors.split()), "all images on the device", errors)
     whole = model_of(f"{work}/pool")
     ways = {"decoded": ["--picture-memory", "0"], "threads": ["--picture-memory", "0", "--threads", "1"]}
     for name, more in ways.items():
@@ -56,6 +57,7 @@ def test_streaming(data, work):
         flat = " ".join(errors.split())
         check(code == 0 and "brought to the device a batch at a time" in flat, f"{name}: images are brought as they are needed", errors)
         found = re.search(r"the device waited for images ([0-9.]+) % of the time", flat)
+        check(all("waited" in json.loads(line) for line in open(f"{work}/{name}/metrics.jsonl", encoding="utf-8")), f"{name}: metrics have it too")
         check(found and 0 <= float(found.group(1)) <= 100, f"{name}: the share of waiting is said", errors)
         check(code == 0 and model_of(f"{work}/{name}") == whole, f"{name}: the same weights")
     code, _, errors = pictures(data, f"{work}/decoded", *common, "--picture-memory", "0", "--resume")

@@ -121,6 +121,23 @@ def test_data(work):
     check(code == 1 and "1 × 12 × 12" in errors and "1 × 16 × 16" in errors, "resuming with images of another shape", errors)
 
 
+def test_old(work):
+    """A run of 849e892 with 7 rows held out, its last ones, stopped after 6 of 12 steps: the weights that it came to."""
+    old = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases", "849e892", "held")
+    shutil.copytree(old, f"{work}/old")
+    command = ["train", "supcon", "--images", f"{old}/x.npy", "--labels", f"{old}/y.npy", "--output", f"{work}/old", "--encoder",
+               "conv2d:4,k=3,s=2,p=1,bias=0 batch_norm relu global_pool flatten", "--head", "linear:4", "--batch", "8", "--checkpoint_every", "6", "--holdout", "7"]
+    code, _, errors = run(*command, "--epochs", 6, "--resume")
+    check(code == 0 and weights(f"{work}/old/model.safetensors") == weights(f"{old}/after.safetensors"), "a run of 849e892", errors)
+    check(open(f"{work}/old/holdout.txt", encoding="ascii").read() == "17-23\n", "its rows are those that it held out")
+    npy(f"{work}/floats.npy", (24, 8, 8), "<f4", struct.pack("<1536f", *((i % 97) / 97 for i in range(1536))))
+    shutil.rmtree(f"{work}/old")
+    shutil.copytree(old, f"{work}/old")
+    command[3] = f"{work}/floats.npy"
+    code, _, errors = run(*command, "--epochs", 6, "--resume")
+    check(code == 1 and "rounded numbers to bytes" in errors, "of floats: refused, as they were cut to 8 bits then", errors)
+
+
 def test_init(work):
     code, _, errors = train(work, "begun", "--init", f"{work}/straight/model.safetensors", "--epochs", 1, "--rate", 0)
     check(code == 0 and f"weights: those of {work}/straight/model.safetensors" in flat(errors), "--init", errors)
@@ -233,7 +250,7 @@ def test_end(work):
 def main():
     with tempfile.TemporaryDirectory() as work:
         make_arrays(work)
-        for test in (test_holdout, test_longer, test_data, test_init, test_plan, test_signals, test_time, test_doubts, test_end):
+        for test in (test_holdout, test_longer, test_data, test_old, test_init, test_plan, test_signals, test_time, test_doubts, test_end):
             test(work)
     return summary()
 

@@ -18,8 +18,15 @@ static int put_held(const run *r, const char *held)
 {
     char path[4200];
     path_of(r, "holdout.txt", path);
-    if (held)
-        return tool_write_text(path, held);
+    char *line = held ? malloc(strlen(held) + 2) : NULL;
+    if (held && !line)
+        return tool_error("no memory");
+    if (held) {
+        sprintf(line, "%s\n", held);
+        const int result = tool_write_text(path, line);
+        free(line);
+        return result;
+    }
     return access(path, F_OK) != 0 ? TOOL_DONE : tool_error("%s is there already, but this run holds nothing out; give another --output", path);
 }
 
@@ -56,10 +63,13 @@ void run_close(run *r)
     r->metrics = NULL;
 }
 
-void run_metric(run *r, uint64_t step, double epoch, double loss, double rate, double per_second, double seconds)
+void run_metric(run *r, uint64_t step, double epoch, double loss, double rate, double per_second, double seconds, double waited)
 {
-    fprintf(r->metrics, "{\"step\": %llu, \"epoch\": %.4f, \"loss\": %.9g, \"lr\": %.9g, \"items_per_s\": %.1f, \"seconds\": %.3f}\n",
-            (unsigned long long)step, epoch, loss, rate, per_second, seconds);
+    char more[64] = "";
+    if (waited >= 0.0)
+        snprintf(more, sizeof more, ", \"waited\": %.3f", waited);
+    fprintf(r->metrics, "{\"step\": %llu, \"epoch\": %.4f, \"loss\": %.9g, \"lr\": %.9g, \"items_per_s\": %.1f, \"seconds\": %.3f%s}\n",
+            (unsigned long long)step, epoch, loss, rate, per_second, seconds, more);
 }
 
 int run_flush(run *r)

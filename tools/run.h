@@ -24,7 +24,8 @@ int run_held(const run *r, size_t n, split *out, bool *found);
 int run_start(run *r, const recipe *wanted, const char *held);
 void run_close(run *r);
 
-void run_metric(run *r, uint64_t step, double epoch, double loss, double rate, double per_second, double seconds);
+// waited: seconds that the device was idle for images since the run began or went on; below 0: it holds all of them.
+void run_metric(run *r, uint64_t step, double epoch, double loss, double rate, double per_second, double seconds, double waited);
 int run_flush(run *r); // says when the disk is full
 int run_checkpoint(run *r, const model *m, const chi_optimizer *const *optimizers, uint64_t step, size_t keep);
 // The newest checkpoint that is whole and of the model's data (its facts); metrics.jsonl is cut back to its step.

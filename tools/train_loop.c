@@ -85,7 +85,8 @@ static int report(trainer *t, uint64_t first, uint64_t last)
         if (!isfinite(loss))
             return tool_error("the loss of step %llu is %g: training has diverged; the last checkpoint stays (a smaller rate may help)",
                               (unsigned long long)s, (double)loss);
-        run_metric(&t->run, s, (double)s / (double)t->per_epoch, (double)loss, t->rates[s % TRAIN_VALUES], per_second, seconds);
+        run_metric(&t->run, s, (double)s / (double)t->per_epoch, (double)loss, t->rates[s % TRAIN_VALUES], per_second, seconds,
+                   t->feed ? feed_waited(t->feed) : -1.0);
     }
     progress_show(&t->progress, last + 1, "epoch %llu of %llu, loss %.4f, %.0f images/s", (unsigned long long)(last / t->per_epoch + 1),
                   (unsigned long long)((t->steps + t->per_epoch - 1) / t->per_epoch), (double)values[last % TRAIN_VALUES], per_second);

@@ -28,13 +28,7 @@ static void say_device(const trainer *t)
     chi_device_info info;
     if (chi_device_describe(t->dev, &info) != CHI_OK)
         return;
-    const char *named = getenv("CHIARO_DEVICE");
-    if (t->tool.device)
-        progress_note(&t->progress, "device: %s, as --device %s asks", info.name, t->tool.device);
-    else if (named && *named)
-        progress_note(&t->progress, "device: %s, as CHIARO_DEVICE=%s asks", info.name, named);
-    else
-        progress_note(&t->progress, "device: %s, the default here; chiaro devices lists all, --device takes another", info.name);
+    progress_note(&t->progress, "device: %s, %s; chiaro devices lists all", info.name, chi_device_why(t->dev));
 }
 
 void train_say_start(const trainer *t)
@@ -105,8 +99,9 @@ void train_say_end(const trainer *t)
         return;
     snprintf(path, sizeof path, "%.4000s/model.safetensors", t->output);
     snprintf(features, sizeof features, "%.4000s/features.npy", t->output);
-    if (t->feed)
-        progress_note(&t->progress, "the device waited for images %.1f %% of the time (%.1f of %.1f s)", 100.0 * waited / seconds, waited, seconds);
+    if (t->ended > t->first_step)
+        progress_note(&t->progress, "the device waited for images %.1f %% of the time (%.1f of %.1f s)%s", 100.0 * waited / seconds, waited, seconds,
+                      t->pooled ? ": it holds all of them" : "");
     progress_note(&t->progress, "%s written; next:", path);
     if (has_labels(t))
         say_command("eval", (const word[]){ { "--model", path }, { "--data", t->data }, { "--images", t->images }, { "--labels", t->labels } }, 4);
