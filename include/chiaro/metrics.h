@@ -58,7 +58,7 @@ chi_status chi_knn(chi_device *dev, const chi_knn_args *args, chi_knn_report *re
 // ‖w‖² = 2 ‖W‖² at the optimum: C = 1 / (λ n). Deviations divide by n; a column whose variance is
 // v ≤ n ε v + (n ε mean)², ε = 2⁻⁵², counts as constant and is divided by 1. Nothing depends on the
 // scale of a column. A class without a base row is never predicted; of equal logits the lower class
-// is. Found by L-BFGS, preconditioned, until the objective is within about 1e-8 of its least.
+// is. Found by L-BFGS, preconditioned, until the objective is within about 1e-7 of its least.
 typedef struct chi_probe_args {
     chi_labelled base, query; // as many columns in both
     size_t classes;           // at least 1; at most 1024 of them with a row in base
