@@ -23,7 +23,7 @@ typedef struct chi__lbfgs_report {
 } chi__lbfgs_report;
 
 // Minimises from x, in place, until half of gᵀHg, what a quadratic model still promises, is below
-// 5e-8 of the value, or until no step along the direction lowers the value by more than its
+// 5e-9 of the value, or until no step along the direction lowers the value by more than its
 // rounding.
 chi_status chi__lbfgs(size_t n, double *x, const chi__lbfgs_options *options,
                       chi__lbfgs_report *report);
