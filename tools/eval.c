@@ -4,11 +4,9 @@
 // in eval.h.
 #include "eval.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "metric.h"
 
@@ -142,22 +140,15 @@ static int check_tested(const eval *v)
     return v->holdout ? eval_check_holdout(v->holdout) : TOOL_DONE;
 }
 
-// That the file can be made is known before hours of work, not after.
 static int check_predictions(const eval *v)
 {
-    char folder[4200];
     const char *const inputs[] = { v->model,       v->images,   v->labels,        v->test_images,
                                    v->test_labels, v->features, v->test_features, v->holdout_file };
-    snprintf(folder, sizeof folder, "%s", v->predictions);
-    char *slash = strrchr(folder, '/');
-    snprintf(slash ? slash + (slash == folder) : folder, 2, "%s", slash ? "" : ".");
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
         if (inputs[i] && tool_same_file(v->predictions, inputs[i]))
             return tool_usage("--predictions %s is an input too; it would be written over",
                               v->predictions);
-    return access(folder, W_OK) == 0
-               ? TOOL_DONE
-               : tool_error("--predictions %s: %s", v->predictions, strerror(errno));
+    return tool_check_output(v->predictions);
 }
 
 static int read_options(eval *v, int argc, char **argv)

@@ -121,6 +121,8 @@ int neighbours_open(neighbours *n, const char *folder, const row_names *base,
 {
     *n = (neighbours){ .base = base, .query = query };
     snprintf(n->path, sizeof n->path, "%.4000s/neighbours.tsv", folder);
+    if (tool_check_output(n->path) != TOOL_DONE)
+        return TOOL_FAILED;
     snprintf(n->temp, sizeof n->temp, "%s.tmp.%ld", n->path, (long)getpid());
     n->file = fopen(n->temp, "we");
     if (!n->file)

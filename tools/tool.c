@@ -111,6 +111,21 @@ bool tool_same_file(const char *path, const char *other)
     return stat_file(path, &a) && stat_file(other, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+int tool_check_output(const char *path)
+{
+    struct stat facts;
+    char folder[4200];
+    snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = 0;
+    if (!*path)
+        return tool_error("an output needs a name, this one is empty");
+    if (stat(path, &facts) == 0 && !S_ISREG(facts.st_mode)) // renaming would put a file in a device's place
+        return tool_error("%s: cannot write: not a regular file", path);
+    return access(slash ? folder : ".", W_OK) == 0 ? TOOL_DONE : tool_error("%s: cannot write: %s", path, strerror(errno));
+}
+
 int tool_make_folder(const char *path)
 {
     char part[4000];
@@ -128,6 +143,8 @@ int tool_make_folder(const char *path)
 int tool_write_text(const char *path, const char *text)
 {
     char temp[4200];
+    if (tool_check_output(path) != TOOL_DONE)
+        return TOOL_FAILED;
     snprintf(temp, sizeof temp, "%s.tmp.%ld", path, (long)getpid());
     FILE *file = fopen(temp, "w");
     if (!file)

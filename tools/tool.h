@@ -68,6 +68,8 @@ int tool_interrupted(void);
 
 // Whether two paths, of which each may name an array inside a file (FILE:NAME), are one file: writing one writes over the other.
 bool tool_same_file(const char *path, const char *other);
+// That a file can be made is known before hours of work, not after: an exit status.
+int tool_check_output(const char *path);
 int tool_make_folder(const char *path); // with its parents
 // A text file written whole or not at all.
 int tool_write_text(const char *path, const char *text);
