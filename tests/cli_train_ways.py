@@ -121,6 +121,16 @@ def test_data(work):
     check(code == 1 and "1 × 12 × 12" in errors and "1 × 16 × 16" in errors, "resuming with images of another shape", errors)
 
 
+def test_labels(work):
+    labels = ["--labels", f"{work}/y.npy"]
+    train(work, "labelled", *labels, "--epochs", 1, recipe="supcon")
+    npy(f"{work}/turned.npy", (60,), "<i8", struct.pack("<60q", *(2 - i * 3 // 60 for i in range(60))))
+    code, _, errors = train(work, "labelled", "--labels", f"{work}/turned.npy", "--epochs", 2, "--resume", recipe="supcon")
+    check(code == 1 and "other labels" in errors, "resuming with other labels of the same classes", errors)
+    code, _, errors = train(work, "labelled", *labels, "--epochs", 2, "--resume", recipe="supcon")
+    check(code == 0, "resuming with its own", errors)
+
+
 def test_old(work):
     """A run of 849e892 with 7 rows held out, its last ones, stopped after 6 of 12 steps: the weights that it came to."""
     old = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases", "849e892", "held")
@@ -250,7 +260,7 @@ def test_end(work):
 def main():
     with tempfile.TemporaryDirectory() as work:
         make_arrays(work)
-        for test in (test_holdout, test_longer, test_data, test_old, test_init, test_plan, test_signals, test_time, test_doubts, test_end):
+        for test in (test_holdout, test_longer, test_data, test_labels, test_old, test_init, test_plan, test_signals, test_time, test_doubts, test_end):
             test(work)
     return summary()
 

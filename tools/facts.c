@@ -30,14 +30,16 @@ static bool number(chi_tensors *to, const char *key, uint64_t value)
 
 static bool print_all(const model_facts *f, chi_tensors *to, const char *config, const char *names)
 {
-    char shape[96], pixels[PIXEL_TEXT], data[64];
+    char shape[96], pixels[PIXEL_TEXT], data[64], labels[32];
     snprintf(shape, sizeof shape, "%zu %zu %zu", f->input.channels, f->input.height, f->input.width);
     snprintf(data, sizeof data, "%016" PRIx64 " %" PRIu64, f->data_hash, f->data_count);
+    snprintf(labels, sizeof labels, "%016" PRIx64, f->labels_hash);
     pixels_print(&f->rules, pixels);
     return pair(to, "chiaro.format", "1") && pair(to, "chiaro.config", config) && pair(to, "chiaro.input", shape) &&
            number(to, "chiaro.step", f->step) && number(to, "chiaro.classes", f->classes) &&
            pair(to, "chiaro.pixels", f->ruled ? pixels : NULL) && pair(to, "chiaro.labels", names) &&
-           pair(to, "chiaro.data", f->data_count ? data : NULL) && pair(to, "chiaro.holdout", f->holdout);
+           pair(to, "chiaro.data", f->data_count ? data : NULL) && pair(to, "chiaro.holdout", f->holdout) &&
+           pair(to, "chiaro.labels_hash", f->labels_hash ? labels : NULL);
 }
 
 int facts_print(const model_facts *facts, const char *path, chi_tensors *to)
@@ -61,6 +63,8 @@ static bool read_data(const char *text, model_facts *out)
     return !text || sscanf(text, "%" SCNx64 " %" SCNu64, &out->data_hash, &out->data_count) == 2;
 }
 
+static bool read_labels(const char *text, model_facts *out) { return !text || sscanf(text, "%" SCNx64, &out->labels_hash) == 1; }
+
 static bool read_names(const char *text, model_facts *out)
 {
     size_t count = 0;
@@ -82,7 +86,8 @@ int facts_read(const chi_tensors *from, const char *path, model_facts *out)
     out->ruled = pixels != NULL;
     out->holdout = holdout ? strdup(holdout) : NULL;
     if ((pixels && !pixels_parse(pixels, &out->rules)) || !read_names(chi_tensors_metadata(from, "chiaro.labels"), out) ||
-        !read_data(chi_tensors_metadata(from, "chiaro.data"), out) || (holdout && !out->holdout)) {
+        !read_data(chi_tensors_metadata(from, "chiaro.data"), out) ||
+        !read_labels(chi_tensors_metadata(from, "chiaro.labels_hash"), out) || (holdout && !out->holdout)) {
         facts_free(out);
         return tool_error("%s: its metadata (chiaro.pixels, chiaro.labels, chiaro.data) does not read as this version writes it", path);
     }

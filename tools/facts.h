@@ -16,6 +16,7 @@ typedef struct model_facts {
     char **names;           // [classes]; NULL: not known
     uint64_t data_hash;     // of the images, those held out among them; 0: not known
     uint64_t data_count;
+    uint64_t labels_hash;   // of the class of each image; 0: no labels, or not known
     char *holdout;          // rows held out, as split_print writes them; NULL: none
     uint64_t step;
 } model_facts;

@@ -156,7 +156,7 @@ static bool same_data(const model_facts *was, const model_facts *is, const char 
     const chi_shape a = was->input, b = is->input;
     pixels_print(&was->rules, before);
     pixels_print(&is->rules, now);
-    bool classes = !was->ruled || was->classes == is->classes;
+    bool classes = !was->ruled || (was->classes == is->classes && (!was->labels_hash || was->labels_hash == is->labels_hash));
     for (size_t i = 0; classes && was->names && is->names && i < was->classes; i++)
         classes = strcmp(was->names[i], is->names[i]) == 0;
     if (a.channels != b.channels || a.height != b.height || a.width != b.width)
@@ -171,7 +171,7 @@ static bool same_data(const model_facts *was, const model_facts *is, const char 
     else if (!was->ruled && is->rules.values != VALUES_BYTES)
         tool_error("%s was written by chiaro 0.1, which rounded numbers to bytes; this version keeps them, so the run cannot go on", path);
     else if (!classes)
-        tool_error("%s was trained on other classes than these; a run goes on with its own labels", path);
+        tool_error("%s was trained with other labels than these; a run goes on with its own", path);
     else if (was->ruled && (!was->holdout != !is->holdout || (was->holdout && strcmp(was->holdout, is->holdout) != 0)))
         tool_error("%s was trained with other rows held out; a run goes on with its own", path);
     else

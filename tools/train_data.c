@@ -91,6 +91,7 @@ static int fill_facts(trainer *t)
     f->names = t->set.labels.names; // stay the images'
     f->data_hash = t->set.hash;
     f->data_count = t->set.count;
+    f->labels_hash = labels_of(t) ? chi_hash(CHI_HASH_START, t->set.labels.of, t->set.labels.count * sizeof *t->set.labels.of) : 0;
     f->holdout = t->split.tested ? split_print(&t->split) : NULL;
     return t->split.tested && !f->holdout ? tool_error("no memory for %zu rows", t->split.tested) : TOOL_DONE;
 }
