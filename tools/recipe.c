@@ -16,10 +16,13 @@ static const struct {
     { "loss", "ntxent", "ntxent or supcon", WORD, 0, 0, 0 },
     { "temperature", "0.2", "of the loss", NUMBER, offsetof(recipe, temperature), 1e-4, 1e4 },
     { "encoder", "", "layers of the network whose output are the features", TEXT, 0, 0, 0 },
-    { "head", "linear:128 relu linear:64", "layers between features and loss, dropped afterwards", TEXT, 0, 0, 0 },
-    { "batch", "512", "images a step; each gives two views", COUNT, offsetof(recipe, batch), 1, 1 << 24 },
+    { "head", "linear:128 relu linear:64", "layers between features and loss, dropped afterwards",
+      TEXT, 0, 0, 0 },
+    { "batch", "512", "images a step; each gives two views", COUNT, offsetof(recipe, batch), 1,
+      1 << 24 },
     { "epochs", "4", "walks over the images", COUNT, offsetof(recipe, epochs), 1, 1e6 },
-    { "steps", "0", "stop after so many steps; 0: all epochs", COUNT, offsetof(recipe, steps), 0, 1e12 },
+    { "steps", "0", "stop after so many steps; 0: all epochs", COUNT, offsetof(recipe, steps), 0,
+      1e12 },
     { "optimizer", "adamw", "adamw or sgd", WORD, 0, 0, 0 },
     { "rate", "0.001", "learning rate", NUMBER, offsetof(recipe, rate), 0, 1e3 },
     { "final_rate", "0", "cosine: rate at the end", NUMBER, offsetof(recipe, final_rate), 0, 1e3 },
@@ -27,24 +30,37 @@ static const struct {
     { "warmup", "0", "cosine: steps of linear warm-up", COUNT, offsetof(recipe, warmup), 0, 1e9 },
     { "momentum", "0", "sgd", NUMBER, offsetof(recipe, momentum), 0, 0.9999 },
     { "nesterov", "0", "sgd: 0 or 1", COUNT, 0, 0, 1 },
-    { "weight_decay", "0", "of weights, not of biases and norms", NUMBER, offsetof(recipe, weight_decay), 0, 1e3 },
-    { "shift", "0", "view: random crop after padding by so many pixels", COUNT, offsetof(recipe, shift), 0, 1024 },
-    { "crop", "0", "view: random resized crop of at least this part of the area", NUMBER, offsetof(recipe, crop), 0, 1 },
+    { "weight_decay", "0", "of weights, not of biases and norms", NUMBER,
+      offsetof(recipe, weight_decay), 0, 1e3 },
+    { "shift", "0", "view: random crop after padding by so many pixels", COUNT,
+      offsetof(recipe, shift), 0, 1024 },
+    { "crop", "0", "view: random resized crop of at least this part of the area", NUMBER,
+      offsetof(recipe, crop), 0, 1 },
     { "flip", "0", "view: probability of a horizontal flip", NUMBER, offsetof(recipe, flip), 0, 1 },
-    { "jitter", "0", "view: probability of contrast, brightness, saturation and hue, together", NUMBER, offsetof(recipe, jitter), 0, 1 },
+    { "jitter", "0", "view: probability of contrast, brightness, saturation and hue, together",
+      NUMBER, offsetof(recipe, jitter), 0, 1 },
     { "contrast", "0", "view: factor 1 ± this", NUMBER, offsetof(recipe, contrast), 0, 0.999 },
     { "brightness", "0", "view: factor 1 ± this", NUMBER, offsetof(recipe, brightness), 0, 0.999 },
-    { "saturation", "0", "view: factor 1 ± this; images of three channels", NUMBER, offsetof(recipe, saturation), 0, 0.999 },
-    { "hue", "0", "view: turned by ± this part of the circle; images of three channels", NUMBER, offsetof(recipe, hue), 0, 0.5 },
-    { "random_grey", "0", "view: probability of grey; images of three channels", NUMBER, offsetof(recipe, random_grey), 0, 1 },
+    { "saturation", "0", "view: factor 1 ± this; images of three channels", NUMBER,
+      offsetof(recipe, saturation), 0, 0.999 },
+    { "hue", "0", "view: turned by ± this part of the circle; images of three channels", NUMBER,
+      offsetof(recipe, hue), 0, 0.5 },
+    { "random_grey", "0", "view: probability of grey; images of three channels", NUMBER,
+      offsetof(recipe, random_grey), 0, 1 },
     { "erase", "0", "view: probability of an erased box", NUMBER, offsetof(recipe, erase), 0, 1 },
-    { "erase_low", "0", "view: least side of the box", COUNT, offsetof(recipe, erase_low), 0, 4096 },
-    { "erase_high", "0", "view: largest side of the box", COUNT, offsetof(recipe, erase_high), 0, 4096 },
-    { "checkpoint_every", "100", "steps between checkpoints", COUNT, offsetof(recipe, checkpoint_every), 1, 1e9 },
+    { "erase_low", "0", "view: least side of the box", COUNT, offsetof(recipe, erase_low), 0,
+      4096 },
+    { "erase_high", "0", "view: largest side of the box", COUNT, offsetof(recipe, erase_high), 0,
+      4096 },
+    { "checkpoint_every", "100", "steps between checkpoints", COUNT,
+      offsetof(recipe, checkpoint_every), 1, 1e9 },
     { "keep", "2", "checkpoints kept", COUNT, offsetof(recipe, keep), 1, 1e6 },
-    { "size", "0", "pictures: side of the square that they become; 0: as they are", COUNT, offsetof(recipe, size), 0, 32768 },
+    { "size", "0", "pictures: side of the square that they become; 0: as they are", COUNT,
+      offsetof(recipe, size), 0, 32768 },
     { "grey", "0", "pictures: 1 for one channel", COUNT, offsetof(recipe, grey), 0, 1 },
-    { "holdout", "0", "images left out of training, for eval: a number, or 10% of those that have a class", PART, 0, 0, 1e9 },
+    { "holdout", "0",
+      "images left out of training, for eval: a number, or 10% of those that have a class", PART, 0,
+      0, 1e9 },
     { "seed", "1", "weights, order and views", COUNT, offsetof(recipe, seed), 0, 9e15 },
 };
 
@@ -84,9 +100,11 @@ int recipe_set(recipe *r, const char *key, const char *value, const char *where)
     for (size_t k = 0; k < RECIPE_KEYS; k++)
         names[k] = keys[k].name;
     if (i == RECIPE_KEYS)
-        return tool_usage("%s: there is no key \"%s\"; the nearest is \"%s\"", where, key, tool_nearest(key, names, RECIPE_KEYS));
+        return tool_usage("%s: there is no key \"%s\"; the nearest is \"%s\"", where, key,
+                          tool_nearest(key, names, RECIPE_KEYS));
     if (strlen(value) >= RECIPE_TEXT)
-        return tool_usage("%s: the value of %s has %zu characters, the most is %d", where, key, strlen(value), RECIPE_TEXT - 1);
+        return tool_usage("%s: the value of %s has %zu characters, the most is %d", where, key,
+                          strlen(value), RECIPE_TEXT - 1);
     snprintf(r->text[i], RECIPE_TEXT, "%s", value);
     return TOOL_DONE;
 }
@@ -128,11 +146,13 @@ static int take_number(recipe *r, size_t i)
 {
     double value = 0.0;
     uint64_t count = 0;
-    const bool good = keys[i].kind == COUNT ? tool_count(r->text[i], &count) : tool_number(r->text[i], &value);
+    const bool good =
+        keys[i].kind == COUNT ? tool_count(r->text[i], &count) : tool_number(r->text[i], &value);
     if (keys[i].kind == COUNT)
         value = (double)count;
     if (!good || !(value >= keys[i].low && value <= keys[i].high))
-        return tool_usage("%s = %s: it must be a %snumber from %g to %g", keys[i].name, r->text[i], keys[i].kind == COUNT ? "whole " : "", keys[i].low, keys[i].high);
+        return tool_usage("%s = %s: it must be a %snumber from %g to %g", keys[i].name, r->text[i],
+                          keys[i].kind == COUNT ? "whole " : "", keys[i].low, keys[i].high);
     if (keys[i].place && keys[i].kind == COUNT)
         *(uint64_t *)(void *)((char *)r + keys[i].place) = count;
     else if (keys[i].place)
@@ -151,18 +171,23 @@ static int take_part(recipe *r, size_t i)
     r->holdout_part = 0.0;
     if (length == 0 || length >= sizeof number || text[length - 1] != '%') {
         const bool good = tool_count(text, &r->holdout) && (double)r->holdout <= keys[i].high;
-        return good ? TOOL_DONE : tool_usage("%s = %s: it must be a whole number of images, or a part of them as 10%%", keys[i].name, text);
+        return good ? TOOL_DONE
+                    : tool_usage("%s = %s: it must be a whole number of images, or a part of them "
+                                 "as 10%%",
+                                 keys[i].name, text);
     }
     memcpy(number, text, length - 1);
     number[length - 1] = 0;
     if (!tool_number(number, &percent) || !(percent >= 0.0 && percent < 100.0))
-        return tool_usage("%s = %s: the part must be at least 0%% and less than 100%%", keys[i].name, text);
+        return tool_usage("%s = %s: the part must be at least 0%% and less than 100%%",
+                          keys[i].name, text);
     r->holdout_part = percent / 100.0;
     return TOOL_DONE;
 }
 
 // One of two words: 0 or 1.
-static int take_word(const recipe *r, const char *key, const char *first, const char *second, int *out)
+static int take_word(const recipe *r, const char *key, const char *first, const char *second,
+                     int *out)
 {
     const char *value = r->text[recipe_find(key)];
     *out = strcmp(value, second) == 0;
@@ -192,13 +217,15 @@ int recipe_resolve(recipe *r)
     r->encoder = r->text[recipe_find("encoder")];
     r->head = r->text[recipe_find("head")];
     if (result == TOOL_DONE && r->shift && r->crop > 0.0)
-        return tool_usage("shift = %llu and crop = %g exclude each other", (unsigned long long)r->shift, r->crop);
+        return tool_usage("shift = %llu and crop = %g exclude each other",
+                          (unsigned long long)r->shift, r->crop);
     if (result == TOOL_DONE && !*r->encoder)
         return tool_usage("encoder = … is missing: the layers of the network");
     return result;
 }
 
-// ---- comparing ---------------------------------------------------------------------------------------
+// ---- comparing ----------------------------------------------------------------------------------
+
 // Words the same, whatever blanks stand between them.
 static bool same_words(const char *a, const char *b)
 {
@@ -220,7 +247,8 @@ static bool same_value(size_t i, const recipe *a, const recipe *b)
 {
     double x = 0.0, y = 0.0;
     if (keys[i].kind == PART)
-        return a->holdout == b->holdout && !(a->holdout_part < b->holdout_part || a->holdout_part > b->holdout_part);
+        return a->holdout == b->holdout &&
+               !(a->holdout_part < b->holdout_part || a->holdout_part > b->holdout_part);
     if (keys[i].kind == TEXT || keys[i].kind == WORD)
         return same_words(a->text[i], b->text[i]);
     if (keys[i].kind == COUNT) {
@@ -233,7 +261,8 @@ static bool same_value(size_t i, const recipe *a, const recipe *b)
 size_t recipe_difference(const recipe *a, const recipe *b, bool lasting)
 {
     for (size_t i = 0; i < RECIPE_KEYS; i++) {
-        const bool passed = lasting && (strcmp(keys[i].name, "checkpoint_every") == 0 || strcmp(keys[i].name, "keep") == 0);
+        const bool passed = lasting && (strcmp(keys[i].name, "checkpoint_every") == 0 ||
+                                        strcmp(keys[i].name, "keep") == 0);
         if (!passed && !same_value(i, a, b))
             return i;
     }

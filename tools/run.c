@@ -11,7 +11,10 @@
 
 enum { MOST_CHECKPOINTS = 4096, CONFIG = RECIPE_KEYS * (RECIPE_TEXT + 32) };
 
-static void path_of(const run *r, const char *name, char *to) { snprintf(to, 4200, "%s/%s", r->folder, name); }
+static void path_of(const run *r, const char *name, char *to)
+{
+    snprintf(to, 4200, "%s/%s", r->folder, name);
+}
 
 // Rows held out, or none; a file that no run wrote is not thrown away.
 static int put_held(const run *r, const char *held)
@@ -27,7 +30,10 @@ static int put_held(const run *r, const char *held)
         free(line);
         return result;
     }
-    return access(path, F_OK) != 0 ? TOOL_DONE : tool_error("%s is there already, but this run holds nothing out; give another --output", path);
+    return access(path, F_OK) != 0 ? TOOL_DONE
+                                   : tool_error("%s is there already, but this run holds nothing "
+                                                "out; give another --output",
+                                                path);
 }
 
 static int put_config(const run *r, const recipe *wanted)
@@ -48,10 +54,12 @@ int run_start(run *r, const recipe *wanted, const char *held)
     int result = tool_make_folder(r->folder);
     if (result == TOOL_DONE) // before config.txt, which makes the folder a run's
         result = put_held(r, held);
-    if (result == TOOL_DONE && (!r->there || r->longer || recipe_difference(&r->before, wanted, false) < RECIPE_KEYS))
+    if (result == TOOL_DONE &&
+        (!r->there || r->longer || recipe_difference(&r->before, wanted, false) < RECIPE_KEYS))
         result = put_config(r, wanted);
     path_of(r, "metrics.jsonl", path);
-    if (result == TOOL_DONE && !(r->metrics = fopen(path, r->there ? "r+" : "w")) && !(r->there && (r->metrics = fopen(path, "w"))))
+    if (result == TOOL_DONE && !(r->metrics = fopen(path, r->there ? "r+" : "w")) &&
+        !(r->there && (r->metrics = fopen(path, "w"))))
         result = tool_error("%s: %s", path, strerror(errno));
     return result;
 }
@@ -63,12 +71,15 @@ void run_close(run *r)
     r->metrics = NULL;
 }
 
-void run_metric(run *r, uint64_t step, double epoch, double loss, double rate, double per_second, double seconds, double waited)
+void run_metric(run *r, uint64_t step, double epoch, double loss, double rate, double per_second,
+                double seconds, double waited)
 {
     char more[64] = "";
     if (waited >= 0.0)
         snprintf(more, sizeof more, ", \"waited\": %.3f", waited);
-    fprintf(r->metrics, "{\"step\": %llu, \"epoch\": %.4f, \"loss\": %.9g, \"lr\": %.9g, \"items_per_s\": %.1f, \"seconds\": %.3f%s}\n",
+    fprintf(r->metrics,
+            "{\"step\": %llu, \"epoch\": %.4f, \"loss\": %.9g, \"lr\": %.9g, \"items_per_s\": "
+            "%.1f, \"seconds\": %.3f%s}\n",
             (unsigned long long)step, epoch, loss, rate, per_second, seconds, more);
 }
 
@@ -79,7 +90,7 @@ int run_flush(run *r)
     return tool_error("%s/metrics.jsonl: %s", r->folder, strerror(errno));
 }
 
-// ---- checkpoints ---------------------------------------------------------------------------------------
+// ---- checkpoints --------------------------------------------------------------------------------
 static int newest_first(const void *a, const void *b)
 {
     const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -95,7 +106,8 @@ static size_t list(const run *r, uint64_t *steps)
     while (folder && count < MOST_CHECKPOINTS && (entry = readdir(folder)) != NULL) {
         unsigned long long step = 0;
         int end = 0;
-        if (sscanf(entry->d_name, "checkpoint-%llu.safetensors%n", &step, &end) == 1 && end > 0 && entry->d_name[end] == 0)
+        if (sscanf(entry->d_name, "checkpoint-%llu.safetensors%n", &step, &end) == 1 && end > 0 &&
+            entry->d_name[end] == 0)
             steps[count++] = step;
     }
     if (folder)
@@ -111,7 +123,8 @@ static void checkpoint_path(const run *r, uint64_t step, char *to)
     path_of(r, name, to);
 }
 
-int run_checkpoint(run *r, const model *m, const chi_optimizer *const *optimizers, uint64_t step, size_t keep)
+int run_checkpoint(run *r, const model *m, const chi_optimizer *const *optimizers, uint64_t step,
+                   size_t keep)
 {
     char path[4200];
     checkpoint_path(r, step, path);
@@ -144,35 +157,46 @@ static int cut_metrics(run *r, uint64_t step)
             break;
         keep = ftell(r->metrics);
     }
-    if (fflush(r->metrics) != 0 || ftruncate(fileno(r->metrics), keep) != 0 || fseek(r->metrics, keep, SEEK_SET) != 0)
+    if (fflush(r->metrics) != 0 || ftruncate(fileno(r->metrics), keep) != 0 ||
+        fseek(r->metrics, keep, SEEK_SET) != 0)
         return tool_error("%s/metrics.jsonl: %s", r->folder, strerror(errno));
     return TOOL_DONE;
 }
 
-// What a checkpoint says of its data and what there is; false: they are other images, and that is said.
+// What a checkpoint says of its data and what there is; false: they are other images, and that is
+// said.
 static bool same_data(const model_facts *was, const model_facts *is, const char *path)
 {
     char before[PIXEL_TEXT], now[PIXEL_TEXT];
     const chi_shape a = was->input, b = is->input;
     pixels_print(&was->rules, before);
     pixels_print(&is->rules, now);
-    bool classes = !was->ruled || (was->classes == is->classes && (!was->labels_hash || was->labels_hash == is->labels_hash));
+    bool classes = !was->ruled || (was->classes == is->classes &&
+                                   (!was->labels_hash || was->labels_hash == is->labels_hash));
     for (size_t i = 0; classes && was->names && is->names && i < was->classes; i++)
         classes = strcmp(was->names[i], is->names[i]) == 0;
     if (a.channels != b.channels || a.height != b.height || a.width != b.width)
-        tool_error("%s was trained on images of %zu × %zu × %zu, these are of %zu × %zu × %zu; a run goes on with its own data", path,
-                   a.channels, a.height, a.width, b.channels, b.height, b.width);
-    else if (was->data_count && (was->data_hash != is->data_hash || was->data_count != is->data_count))
-        tool_error("%s was trained on other images than these (%llu of hash %016llx, these are %llu of %016llx); a run goes on with its own data",
+        tool_error("%s was trained on images of %zu × %zu × %zu, these are of %zu × %zu × %zu; a "
+                   "run goes on with its own data",
+                   path, a.channels, a.height, a.width, b.channels, b.height, b.width);
+    else if (was->data_count &&
+             (was->data_hash != is->data_hash || was->data_count != is->data_count))
+        tool_error("%s was trained on other images than these (%llu of hash %016llx, these are "
+                   "%llu of %016llx); a run goes on with its own data",
                    path, (unsigned long long)was->data_count, (unsigned long long)was->data_hash,
                    (unsigned long long)is->data_count, (unsigned long long)is->data_hash);
     else if (was->ruled && strcmp(before, now) != 0)
-        tool_error("%s was trained on pixels of \"%s\", these are of \"%s\"; a run goes on with its own data", path, before, now);
+        tool_error("%s was trained on pixels of \"%s\", these are of \"%s\"; a run goes on with "
+                   "its own data",
+                   path, before, now);
     else if (!was->ruled && is->rules.values != VALUES_BYTES)
-        tool_error("%s was written by chiaro 0.1, which rounded numbers to bytes; this version keeps them, so the run cannot go on", path);
+        tool_error("%s was written by chiaro 0.1, which rounded numbers to bytes; this version "
+                   "keeps them, so the run cannot go on",
+                   path);
     else if (!classes)
         tool_error("%s was trained with other labels than these; a run goes on with its own", path);
-    else if (was->ruled && (!was->holdout != !is->holdout || (was->holdout && strcmp(was->holdout, is->holdout) != 0)))
+    else if (was->ruled && (!was->holdout != !is->holdout ||
+                            (was->holdout && strcmp(was->holdout, is->holdout) != 0)))
         tool_error("%s was trained with other rows held out; a run goes on with its own", path);
     else
         return true;

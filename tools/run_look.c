@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// run_look.c: whether a folder holds a run, whether it is the one that is asked for, and what it held out. Header: run.h.
+// run_look.c: whether a folder holds a run, whether it is the one that is asked for, and what it
+// held out. Header: run.h.
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,7 +28,10 @@ static int read_before(run *r, const char *path)
 }
 
 // Whether a number of steps is at least another, 0 being all.
-static bool no_less(uint64_t now, uint64_t before) { return now == 0 || (before != 0 && now >= before); }
+static bool no_less(uint64_t now, uint64_t before)
+{
+    return now == 0 || (before != 0 && now >= before);
+}
 
 static int compare(run *r, const recipe *wanted, const char *path)
 {
@@ -40,14 +44,18 @@ static int compare(run *r, const recipe *wanted, const char *path)
         result = recipe_set(same, "steps", recipe_text(&r->before, "steps"), path);
     if (result == TOOL_DONE)
         result = recipe_resolve(same);
-    const size_t other = result == TOOL_DONE ? recipe_difference(&r->before, same, true) : RECIPE_KEYS;
+    const size_t other =
+        result == TOOL_DONE ? recipe_difference(&r->before, same, true) : RECIPE_KEYS;
     free(same);
     if (other < RECIPE_KEYS)
-        return tool_error("%s is another recipe than the one asked for: %s was \"%s\" and is now \"%s\"; resume with the options of the first call",
+        return tool_error("%s is another recipe than the one asked for: %s was \"%s\" and is now "
+                          "\"%s\"; resume with the options of the first call",
                           path, recipe_key(other), r->before.text[other], wanted->text[other]);
     if (wanted->epochs < r->before.epochs || !no_less(wanted->steps, r->before.steps))
-        return tool_error("%s is another recipe than the one asked for: a run can be lengthened, not shortened (epochs were %llu, steps %llu)",
-                          path, (unsigned long long)r->before.epochs, (unsigned long long)r->before.steps);
+        return tool_error("%s is another recipe than the one asked for: a run can be lengthened, "
+                          "not shortened (epochs were %llu, steps %llu)",
+                          path, (unsigned long long)r->before.epochs,
+                          (unsigned long long)r->before.steps);
     r->longer = wanted->epochs != r->before.epochs || wanted->steps != r->before.steps;
     return result;
 }
@@ -56,11 +64,14 @@ int run_look(run *r, const char *folder, const recipe *wanted, bool resume)
 {
     char path[4200];
     if (strlen(folder) >= sizeof r->folder - 100)
-        return tool_usage("--output has %zu characters, at most %zu are taken", strlen(folder), sizeof r->folder - 100);
+        return tool_usage("--output has %zu characters, at most %zu are taken", strlen(folder),
+                          sizeof r->folder - 100);
     snprintf(r->folder, sizeof r->folder, "%s", folder);
     r->there = is_there(r, "config.txt", path);
     if (r->there && !resume)
-        return tool_error("%s holds a run already; --resume goes on with it, another --output starts anew", folder);
+        return tool_error("%s holds a run already; --resume goes on with it, another --output "
+                          "starts anew",
+                          folder);
     if (!r->there && resume)
         return tool_error("%s holds no run to resume (there is no config.txt)", folder);
     const int result = resume ? read_before(r, path) : TOOL_DONE;
@@ -78,7 +89,9 @@ int run_held(const run *r, size_t n, split *out, bool *found)
     if (!*found)
         return TOOL_DONE;
     if (count >= n)
-        return tool_error("holdout = %llu leaves none of the %zu images", (unsigned long long)count, n);
-    snprintf(last, sizeof last, "%llu-%llu", (unsigned long long)n - count, (unsigned long long)n - 1);
+        return tool_error("holdout = %llu leaves none of the %zu images", (unsigned long long)count,
+                          n);
+    snprintf(last, sizeof last, "%llu-%llu", (unsigned long long)n - count,
+             (unsigned long long)n - 1);
     return split_parse(out, n, last, "holdout");
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// train.c: `chiaro train`: its options, and the order of things. Header: train.h. Recipes: recipe.c. Folder of a run: run.c.
+// train.c: `chiaro train`: its options, and the order of things. Header: train.h. Recipes:
+// recipe.c. Folder of a run: run.c.
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,8 +8,10 @@
 
 enum { OWN = 10 };
 
-// ---- what is asked for -------------------------------------------------------------------------------
-// Every key of a recipe is an option, but for the seed, which all commands share, and what is said of pictures already.
+// ---- what is asked for --------------------------------------------------------------------------
+
+// Every key of a recipe is an option, but for the seed, which all commands share, and what is said
+// of pictures already.
 static size_t add_keys(trainer *t, tool_option *own, size_t count)
 {
     const size_t others = count;
@@ -17,7 +20,9 @@ static size_t add_keys(trainer *t, tool_option *own, size_t count)
         for (size_t k = 0; k < others; k++)
             there = there || strcmp(own[k].name, recipe_key(i)) == 0;
         if (!there)
-            own[count++] = (tool_option){ recipe_key(i), "VALUE", recipe_help(i), &t->overrides[i], NULL, recipe_text(&t->recipe, recipe_key(i)) };
+            own[count++] =
+                (tool_option){ recipe_key(i),    "VALUE", recipe_help(i),
+                                &t->overrides[i], NULL,    recipe_text(&t->recipe, recipe_key(i)) };
     }
     return count;
 }
@@ -35,14 +40,18 @@ static int read_named(trainer *t, int argc, char **argv)
 static int read_recipe(trainer *t)
 {
     if (!t->recipe_name == !t->recipe_file)
-        return tool_usage("train needs either the name of a recipe (pictures, simclr, supcon, baseline) or --recipe FILE");
+        return tool_usage("train needs either the name of a recipe (pictures, simclr, supcon, "
+                          "baseline) or --recipe FILE");
     if (t->recipe_name && !recipe_builtin(t->recipe_name))
-        return tool_usage("there is no recipe \"%s\"; pictures, simclr, supcon and baseline are built in, --recipe FILE reads one", t->recipe_name);
+        return tool_usage("there is no recipe \"%s\"; pictures, simclr, supcon and baseline are "
+                          "built in, --recipe FILE reads one",
+                          t->recipe_name);
     char *text = t->recipe_name ? NULL : tool_read_text(t->recipe_file);
     if (!t->recipe_name && !text)
         return TOOL_FAILED;
     recipe_defaults(&t->recipe);
-    const int result = recipe_read(&t->recipe, text ? text : recipe_builtin(t->recipe_name), text ? t->recipe_file : t->recipe_name);
+    const int result = recipe_read(&t->recipe, text ? text : recipe_builtin(t->recipe_name),
+                                   text ? t->recipe_file : t->recipe_name);
     free(text);
     return result;
 }
@@ -64,7 +73,10 @@ static int override(trainer *t)
 // "900", "90m", "1h30m": seconds above 0.
 static bool read_time(const char *text, double *seconds)
 {
-    static const struct { char unit; double seconds; } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+    static const struct {
+        char unit;
+        double seconds;
+    } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
     *seconds = 0.0;
     while (*text) {
         char number[32];
@@ -97,28 +109,43 @@ static int check_ways(trainer *t)
     if (t->dry_run && t->resume)
         return tool_usage("--dry-run and --resume exclude each other");
     if (t->time_text && !read_time(t->time_text, &t->limit))
-        return tool_usage("--time-limit %s is not a time above 0, as 900 (seconds), 90m or 1h30m", t->time_text);
+        return tool_usage("--time-limit %s is not a time above 0, as 900 (seconds), 90m or 1h30m",
+                          t->time_text);
     return TOOL_DONE;
 }
 
 int train_options(trainer *t, int argc, char **argv)
 {
     tool_option own[RECIPE_KEYS + IMAGE_OPTIONS + OWN] = {
-        { "recipe", "FILE", "a recipe of your own instead of a built-in one", &t->recipe_file, NULL },
-        { "data", "DIR", "folder of pictures, or one with train-images-idx3-ubyte(.gz) and labels", &t->data, NULL },
-        { "images", "FILE|DIR", "images as .npy, idx, FILE:NAME or a folder of pictures", &t->images, NULL },
+        { "recipe", "FILE", "a recipe of your own instead of a built-in one", &t->recipe_file,
+          NULL },
+        { "data", "DIR", "folder of pictures, or one with train-images-idx3-ubyte(.gz) and labels",
+          &t->data, NULL },
+        { "images", "FILE|DIR", "images as .npy, idx, FILE:NAME or a folder of pictures",
+          &t->images, NULL },
         { "labels", "FILE", "their labels, for supcon and eval", &t->labels, NULL },
-        { "output", "DIR", "folder of the run: config.txt, metrics.jsonl, checkpoints, model.safetensors", &t->output, NULL },
-        { "holdout-file", "FILE", "images left out of training: rows and ranges, 0-9 17, or an array of rows", &t->holdout_file, NULL },
+        { "output", "DIR",
+          "folder of the run: config.txt, metrics.jsonl, checkpoints, model.safetensors",
+          &t->output, NULL },
+        { "holdout-file", "FILE",
+          "images left out of training: rows and ranges, 0-9 17, or an array of rows",
+          &t->holdout_file, NULL },
         { "init", "FILE", "begin with the weights of this model or checkpoint", &t->init, NULL },
-        { "time-limit", "TIME", "end in time with a checkpoint and a model, as 900, 90m or 1h30m; --resume goes on", &t->time_text, NULL },
-        { "dry-run", NULL, "say what the run takes of device, time and disk, and write nothing", NULL, &t->dry_run },
-        { "resume", NULL, "go on from the newest checkpoint in --output, bit for bit", NULL, &t->resume },
+        { "time-limit", "TIME",
+          "end in time with a checkpoint and a model, as 900, 90m or 1h30m; --resume goes on",
+          &t->time_text, NULL },
+        { "dry-run", NULL, "say what the run takes of device, time and disk, and write nothing",
+          NULL, &t->dry_run },
+        { "resume", NULL, "go on from the newest checkpoint in --output, bit for bit", NULL,
+          &t->resume },
     };
     const tool_command command = {
         "train RECIPE --data DIR --output DIR [OPTIONS]",
-        "recipes: pictures, simclr, supcon, baseline; every key of a recipe is an option (chiaro train RECIPE --help shows its values)",
-        "chiaro train simclr --data /usr/share/datasets/fashion-mnist --output run --epochs 2", TOOL_OPENS | TOOL_SEED | TOOL_QUIET, 1,
+        "recipes: pictures, simclr, supcon, baseline; every key of a recipe is an option (chiaro "
+        "train RECIPE --help shows its values)",
+        "chiaro train simclr --data /usr/share/datasets/fashion-mnist --output run --epochs 2",
+        TOOL_OPENS | TOOL_SEED | TOOL_QUIET,
+        1,
     };
     int result = read_named(t, argc, argv);
     images_add_options(&t->image_options, own + OWN);
@@ -137,7 +164,7 @@ int train_options(trainer *t, int argc, char **argv)
     return result == TOOL_DONE ? check_ways(t) : result;
 }
 
-// ---- order -------------------------------------------------------------------------------------------
+// ---- order --------------------------------------------------------------------------------------
 static int finish(trainer *t)
 {
     char path[4200];
@@ -171,7 +198,8 @@ static int begin(trainer *t, uint64_t *from)
     int result = run_start(&t->run, &t->recipe, t->facts.holdout);
     if (result == TOOL_DONE && t->resume)
         result = run_resume(&t->run, &t->model, t->optimizers, from);
-    if (result == TOOL_DONE && t->init && !t->resume) // else a run that is killed would be gone on with without them
+    // Without it a run that is killed early would be gone on with without these weights.
+    if (result == TOOL_DONE && t->init && !t->resume)
         result = train_checkpoint(t, 0);
     t->ended = *from;
     return result;

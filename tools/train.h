@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// train.h: one training run, as the files of `chiaro train` share it: train.c (options and order), train_data.c (images and
-// what is drawn from them), train_doubts.c (what is odd about them), train_setup.c (the device's part), train_feed.c (images
-// ahead of time), train_loop.c (the steps), train_plan.c (what they would take), train_say.c (what is said before and after).
+// train.h: one training run, as the files of `chiaro train` share it: train.c (options and order),
+// train_data.c (images and what is drawn from them), train_doubts.c (what is odd about them),
+// train_setup.c (the device's part), train_feed.c (images ahead of time), train_loop.c (the steps),
+// train_plan.c (what they would take), train_say.c (what is said before and after).
 #ifndef CHIARO_TRAIN_H
 #define CHIARO_TRAIN_H
 
@@ -15,10 +16,11 @@ enum { TRAIN_PARTS = 6 };   // what train_make makes, in its order
 
 typedef struct trainer {
     tool tool;
-    const char *recipe_name, *recipe_file, *data, *images, *labels, *output, *holdout_file, *init, *time_text;
+    const char *recipe_name, *recipe_file, *data, *images, *labels, *output, *holdout_file, *init,
+        *time_text;
     const char *overrides[RECIPE_KEYS];
     bool resume, dry_run;
-    double began, limit;        // when the command was called; seconds that it may take, 0: any number
+    double began, limit; // when the command was called; seconds that it may take, 0: any number
     recipe recipe;
     image_options image_options;
     tool_images set;
@@ -36,7 +38,8 @@ typedef struct trainer {
     chi_optimizer *optimizers[2];
     uint64_t bytes[TRAIN_PARTS]; // on the device, of each part
     bool pooled;                // the device holds all images; else each step's are brought to it
-    chi_buffer *pool, *indices, *pair_labels, *views, *features, *outputs, *grad_features, *grad_outputs, *values;
+    chi_buffer *pool, *indices, *pair_labels, *views, *features, *outputs, *grad_features,
+        *grad_outputs, *values;
     int32_t *batch_rows, *batch_labels;
     feed *feed;
     run run;
@@ -50,13 +53,14 @@ typedef struct trainer {
 // All of these give an exit status.
 int train_options(trainer *t, int argc, char **argv);
 int train_load(trainer *t);                      // images, rows held out, batch and steps
-int train_make(trainer *t);                      // opens the device and makes all that training needs there
-int train_init(trainer *t);                      // weights of --init, into the networks that were made
-int train_walk(trainer *t, uint64_t from);       // the steps; a checkpoint where it is interrupted or time is over
+int train_make(trainer *t); // opens the device and makes all that training needs there
+int train_init(trainer *t); // weights of --init, into the networks that were made
+// The steps; a checkpoint where it is interrupted or time is over.
+int train_walk(trainer *t, uint64_t from);
 int train_step(trainer *t, uint64_t step);       // one of them; only enqueues
 int train_checkpoint(trainer *t, uint64_t step);
 void train_catch_wanted(void);                   // SIGUSR1: a checkpoint, and on
-int train_plan(trainer *t);                      // --dry-run: a few steps, and what all of them would take
+int train_plan(trainer *t); // --dry-run: a few steps, and what all of them would take
 void train_release(trainer *t);
 
 const char *train_part_name(size_t part);

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// train_data.c: the images of a run, the rows that are held out, and how they come to batches and steps. Header: train.h.
+// train_data.c: the images of a run, the rows that are held out, and how they come to batches and
+// steps. Header: train.h.
 #include <string.h>
 
 #include "train.h"
 
 static bool supervised(const trainer *t) { return t->recipe.loss == CHI_LOSS_SUPCON; }
-static const chi_labels *labels_of(const trainer *t) { return t->set.labels.count ? &t->set.labels : NULL; }
+static const chi_labels *labels_of(const trainer *t)
+{
+    return t->set.labels.count ? &t->set.labels : NULL;
+}
 
-// ---- images ------------------------------------------------------------------------------------------
+// ---- images -------------------------------------------------------------------------------------
 static int open_images(trainer *t)
 {
     const recipe *r = &t->recipe;
@@ -19,17 +23,19 @@ static int open_images(trainer *t)
     int result = pixels_ask(o->layout, o->range, NULL, r->grey != 0, &rules);
     rules.size = r->size;
     if (result == TOOL_DONE && t->data)
-        result = images_open_data(&t->set, t->data, "train", t->labels ? LABELS_UNUSED : use, o, &rules, any, quiet);
+        result = images_open_data(&t->set, t->data, "train", t->labels ? LABELS_UNUSED : use, o,
+                                  &rules, any, quiet);
     else if (result == TOOL_DONE)
         result = images_open(&t->set, t->images, o, &rules, any, quiet);
     if (result == TOOL_DONE && t->labels)
         result = images_label(&t->set, t->labels, o);
     if (result == TOOL_DONE && supervised(t) && !t->set.labels.count)
-        return tool_error("supcon needs labels: --labels FILE, or a folder of pictures with a folder for each class");
+        return tool_error("supcon needs labels: --labels FILE, or a folder of pictures with a "
+                          "folder for each class");
     return result;
 }
 
-// ---- rows --------------------------------------------------------------------------------------------
+// ---- rows ---------------------------------------------------------------------------------------
 static int draw_rows_out(trainer *t)
 {
     const recipe *r = &t->recipe;
@@ -38,7 +44,8 @@ static int draw_rows_out(trainer *t)
     for (size_t i = 0; labels && i < labels->count; i++)
         classed += labels->of[i] >= 0;
     if (r->holdout_part > 0.0 && !labels && t->overrides[recipe_find("holdout")])
-        return tool_usage("--holdout %s is a part of the images that have a class, and none has: --labels FILE, or a number of images",
+        return tool_usage("--holdout %s is a part of the images that have a class, and none has: "
+                          "--labels FILE, or a number of images",
                           recipe_text(r, "holdout"));
     if (r->holdout_part > 0.0)
         count = (size_t)((double)classed * r->holdout_part + 0.5);
@@ -59,7 +66,8 @@ static int hold_out(trainer *t)
     if (result == TOOL_DONE && t->holdout_file)
         result = split_read(&named, t->set.count, t->holdout_file);
     if (result == TOOL_DONE && before && t->holdout_file && !same_split(&named, &t->split))
-        result = tool_error("%s names other rows than those that the run held out (%s/holdout.txt)", t->holdout_file, t->output);
+        result = tool_error("%s names other rows than those that the run held out (%s/holdout.txt)",
+                            t->holdout_file, t->output);
     else if (result == TOOL_DONE && !before && t->holdout_file) {
         t->split = named;
         named = (split){ 0 };
@@ -91,23 +99,30 @@ static int fill_facts(trainer *t)
     f->names = t->set.labels.names; // stay the images'
     f->data_hash = t->set.hash;
     f->data_count = t->set.count;
-    f->labels_hash = labels_of(t) ? chi_hash(CHI_HASH_START, t->set.labels.of, t->set.labels.count * sizeof *t->set.labels.of) : 0;
+    f->labels_hash = labels_of(t) ? chi_hash(CHI_HASH_START, t->set.labels.of,
+                                             t->set.labels.count * sizeof *t->set.labels.of)
+                                  : 0;
     f->holdout = t->split.tested ? split_print(&t->split) : NULL;
-    return t->split.tested && !f->holdout ? tool_error("no memory for %zu rows", t->split.tested) : TOOL_DONE;
+    return t->split.tested && !f->holdout ? tool_error("no memory for %zu rows", t->split.tested)
+                                          : TOOL_DONE;
 }
 
-// ---- batches -----------------------------------------------------------------------------------------
+// ---- batches ------------------------------------------------------------------------------------
+
 // A recipe's batch is lowered to the images there are; one that was asked for is not.
 static int fit_batch(trainer *t)
 {
     const size_t used = t->split.trained, asked = (size_t)t->recipe.batch;
-    const char *what = t->split.tested || t->unlabelled ? "images left to train on" : "images there are";
-    const size_t least = 2; // one image has no other to be told from: its loss is 0 and nothing is learnt
+    const bool left = t->split.tested || t->unlabelled;
+    const char *what = left ? "images left to train on" : "images there are";
+    const size_t least = 2; // one image has no other to be told from, so its loss is 0
     if (used < least)
-        return tool_error("%zu image%s to train on%s; at least 2 are needed, to be told from each other", used, used == 1 ? "" : "s",
-                          t->split.tested || t->unlabelled ? " beside those held out or without a class" : "");
+        return tool_error("%zu image%s to train on%s; at least 2 are needed, to be told apart", used,
+                          used == 1 ? "" : "s", left ? " beside those left out" : "");
     if (asked < least)
-        return tool_error("batch = %zu: one image has no other to be told from, so its loss is 0 and nothing is learnt; at least 2", asked);
+        return tool_error("batch = %zu: one image has no other to be told from, so its loss is 0 "
+                          "and nothing is learnt; at least 2",
+                          asked);
     if (asked > used && t->overrides[recipe_find("batch")])
         return tool_error("batch = %zu is more than the %zu %s", asked, used, what);
     t->batch = asked < used ? asked : used;
@@ -139,7 +154,8 @@ int train_load(trainer *t)
     t->steps = steps_of(t, &t->recipe);
     t->steps_before = t->run.there ? steps_of(t, &t->run.before) : t->steps;
     if (t->steps < t->steps_before)
-        return tool_error("the run was of %llu steps and would now be of %llu; it can be lengthened, not shortened",
+        return tool_error("the run was of %llu steps and would now be of %llu; it can be "
+                          "lengthened, not shortened",
                           (unsigned long long)t->steps_before, (unsigned long long)t->steps);
     return draw_open(&t->draw, t->split.train, t->split.trained, t->batch, t->recipe.seed);
 }

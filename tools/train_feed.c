@@ -7,11 +7,14 @@
 #include <string.h>
 #include <time.h>
 
-enum { SLOTS = 3, PART = 64, SENTENCE = 4096 }; // steps ahead; images between two looks at whether to stop
+// Steps in memory, the one in use among them; images between two looks at whether to stop.
+enum { SLOTS = 3, PART = 64, SENTENCE = 4096 };
 
 int draw_open(draw *d, const int32_t *from, size_t used, size_t batch, uint64_t seed)
 {
-    *d = (draw){ from, used, batch, seed, used / batch, UINT64_MAX, malloc(used * sizeof *d->order) };
+    *d = (draw){
+        from, used, batch, seed, used / batch, UINT64_MAX, malloc(used * sizeof *d->order)
+    };
     return d->order ? TOOL_DONE : tool_error("no memory for the order of %zu images", used);
 }
 
@@ -36,7 +39,7 @@ chi_status draw_rows(draw *d, uint64_t step, int32_t *to)
     return CHI_OK;
 }
 
-// ---- the thread --------------------------------------------------------------------------------------
+// ---- the thread ---------------------------------------------------------------------------------
 typedef struct slot {
     int32_t *rows;
     uint8_t *pixels;
@@ -77,7 +80,8 @@ static chi_status fill(feed *f, const slot *s, uint64_t step)
     return st;
 }
 
-// Waits for a slot that nobody reads; false: there is nothing more to do. The one that is in use is taken and not yet free.
+// Waits for a slot that nobody reads; false: there is nothing more to do. The one that is in use is
+// taken and not yet free.
 static bool wait_empty(feed *f)
 {
     pthread_mutex_lock(&f->lock);
@@ -97,7 +101,8 @@ static void *work(void *user)
         f->filled += st == CHI_OK;
         f->status = st;
         if (st != CHI_OK)
-            snprintf(f->sentence, sizeof f->sentence, "%s", *chi_error_text() ? chi_error_text() : chi_status_text(st));
+            snprintf(f->sentence, sizeof f->sentence, "%s",
+                     *chi_error_text() ? chi_error_text() : chi_status_text(st));
         pthread_cond_signal(&f->ready);
         pthread_mutex_unlock(&f->lock);
         if (st != CHI_OK)
@@ -119,9 +124,11 @@ int feed_open(feed **out, draw *d, tool_images *images, uint64_t first, uint64_t
     pthread_cond_init(&f->ready, NULL);
     pthread_cond_init(&f->empty, NULL);
     for (size_t i = 0; i < SLOTS; i++) {
-        f->slots[i] = (slot){ malloc(d->batch * sizeof(int32_t)), malloc(d->batch * image_bytes(images)) };
+        f->slots[i] =
+            (slot){ malloc(d->batch * sizeof(int32_t)), malloc(d->batch * image_bytes(images)) };
         if (!f->slots[i].rows || !f->slots[i].pixels)
-            return tool_error("no memory for %d batches of %zu images of %zu bytes", SLOTS, d->batch, image_bytes(images));
+            return tool_error("no memory for %d batches of %zu images of %zu bytes", SLOTS,
+                              d->batch, image_bytes(images));
     }
     const int error = pthread_create(&f->thread, NULL, work, f);
     f->running = error == 0;
@@ -152,7 +159,7 @@ void feed_close(feed **out)
 
 double feed_waited(const feed *f) { return f ? f->waited : 0.0; }
 
-// ---- its reader --------------------------------------------------------------------------------------
+// ---- its reader ---------------------------------------------------------------------------------
 static bool there(const feed *f) { return f->filled > f->taken || f->status != CHI_OK; }
 
 // Until a step is there; looks at interrupts ten times a second, as a signal wakes no condition.
@@ -189,5 +196,7 @@ int feed_take(feed *f, chi_device *dev, const int32_t **rows, const void **pixel
     *pixels = s->pixels;
     if (got)
         return TOOL_DONE;
-    return tool_interrupted() ? TOOL_INTERRUPTED : tool_error("%s", f->sentence); // the thread has ended: its sentence stays
+    return tool_interrupted()
+               ? TOOL_INTERRUPTED
+               : tool_error("%s", f->sentence); // the thread has ended: its sentence stays
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// train_init.c: weights to begin with, of a model that is there: --init. Header: train.h. Files of models: model.c.
+// train_init.c: weights to begin with, of a model that is there: --init. Header: train.h. Files of
+// models: model.c.
 #include <string.h>
 
 #include "train.h"
@@ -13,7 +14,8 @@ static void print_shape(const size_t *shape, size_t dims, char *to, size_t room)
 }
 
 // The first tensor of a network that a file has otherwise, in words; false: they are the same.
-static bool differs(const chi_tensors *from, const char *prefix, chi_parameters p, char *to, size_t room)
+static bool differs(const chi_tensors *from, const char *prefix, chi_parameters p, char *to,
+                    size_t room)
 {
     size_t theirs = 0;
     for (size_t i = 0; i < from->count; i++)
@@ -51,18 +53,25 @@ static int load(chi_encoder *enc, const char *prefix, const chi_tensors *from)
 static int take(trainer *t, const model_file *file)
 {
     char what[600], was[PIXEL_TEXT], is[PIXEL_TEXT];
-    if (differs(&file->tensors, "encoder.", chi_encoder_parameters(t->model.encoder), what, sizeof what))
-        return tool_error("%s has another encoder: %s; its own is --encoder \"%s\"", file->path, what, recipe_text(&file->facts.recipe, "encoder"));
+    if (differs(&file->tensors, "encoder.", chi_encoder_parameters(t->model.encoder), what,
+                sizeof what))
+        return tool_error("%s has another encoder: %s; its own is --encoder \"%s\"", file->path,
+                          what, recipe_text(&file->facts.recipe, "encoder"));
     int result = load(t->model.encoder, "encoder.", &file->tensors);
     if (result != TOOL_DONE)
         return result;
-    const bool other = differs(&file->tensors, "head.", chi_encoder_parameters(t->model.head), what, sizeof what);
-    progress_note(&t->progress, other ? "weights: the encoder's are those of %s; its head is another one (%s), so that of this run is drawn anew"
-                                      : "weights: those of %s", file->path, what);
+    const bool other =
+        differs(&file->tensors, "head.", chi_encoder_parameters(t->model.head), what, sizeof what);
+    progress_note(&t->progress,
+                  other ? "weights: the encoder's are those of %s; its head is another one (%s), "
+                          "so that of this run is drawn anew"
+                        : "weights: those of %s",
+                  file->path, what);
     pixels_print(&file->facts.rules, was);
     pixels_print(&t->facts.rules, is);
     if (file->facts.ruled && strcmp(was, is) != 0)
-        progress_note(&t->progress, "note: %s was trained on pixels of \"%s\", these are of \"%s\"", file->path, was, is);
+        progress_note(&t->progress, "note: %s was trained on pixels of \"%s\", these are of \"%s\"",
+                      file->path, was, is);
     return other ? TOOL_DONE : load(t->model.head, "head.", &file->tensors);
 }
 

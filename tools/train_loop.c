@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// train_loop.c: the steps of a run: images, one step on the device, losses, checkpoints. Header: train.h.
+// train_loop.c: the steps of a run: images, one step on the device, losses, checkpoints. Header:
+// train.h.
 #include <math.h>
 #include <signal.h>
 
 #include "train.h"
 
-// ---- one step ----------------------------------------------------------------------------------------
+static bool supervised(const trainer *t) { return t->recipe.loss == CHI_LOSS_SUPCON; }
+
+// ---- one step -----------------------------------------------------------------------------------
 static chi_status upload_labels(trainer *t, const int32_t *rows)
 {
-    if (t->recipe.loss != CHI_LOSS_SUPCON)
+    if (!supervised(t))
         return CHI_OK;
     for (size_t i = 0; i < 2 * t->batch; i++)
         t->batch_labels[i] = t->set.labels.of[rows[i % t->batch]];
@@ -23,7 +26,8 @@ static int upload_batch(trainer *t, uint64_t step)
     int result = t->feed ? feed_take(t->feed, t->dev, &rows, &pixels) : TOOL_DONE;
     if (result != TOOL_DONE)
         return result;
-    chi_status st = t->feed ? chi_buffer_upload(t->pool, 0, pixels, t->batch * image_bytes(&t->set)) : draw_rows(&t->draw, step, t->batch_rows);
+    chi_status st = t->feed ? chi_buffer_upload(t->pool, 0, pixels, t->batch * image_bytes(&t->set))
+                            : draw_rows(&t->draw, step, t->batch_rows);
     if (st == CHI_OK)
         st = chi_buffer_upload(t->indices, 0, rows, 4 * t->batch);
     if (st == CHI_OK)
@@ -34,20 +38,22 @@ static int upload_batch(trainer *t, uint64_t step)
 static chi_status compute(trainer *t, uint64_t step, float rate)
 {
     const size_t rows = 2 * t->batch;
-    const chi_matrix views = chi_matrix_view(t->views, rows, t->set.pixels), features = chi_matrix_view(t->features, rows, t->model.features);
+    const chi_matrix views = chi_matrix_view(t->views, rows, t->set.pixels),
+                     features = chi_matrix_view(t->features, rows, t->model.features);
     const chi_matrix outputs = chi_matrix_view(t->outputs, rows, t->model.outputs);
     const chi_matrix grad_features = chi_matrix_view(t->grad_features, rows, t->model.features);
     const chi_matrix grad_outputs = chi_matrix_view(t->grad_outputs, rows, t->model.outputs);
     chi_matrix value = chi_matrix_view(t->values, 1, 1);
     value.offset = step % TRAIN_VALUES;
+    const chi_loss_args args = { .x = outputs, .grad_x = grad_outputs, .value = value,
+                                 .labels = supervised(t) ? t->pair_labels : NULL };
     chi_status st = chi_augment_eval(t->augment, t->pool, t->indices, t->batch, 2, step, views);
     if (st == CHI_OK)
         st = chi_encoder_forward(t->model.encoder, views, features);
     if (st == CHI_OK)
         st = chi_encoder_forward(t->model.head, features, outputs);
     if (st == CHI_OK)
-        st = chi_loss_eval(t->loss, &(chi_loss_args){ .x = outputs, .grad_x = grad_outputs, .value = value,
-                                                      .labels = t->recipe.loss == CHI_LOSS_SUPCON ? t->pair_labels : NULL }, NULL);
+        st = chi_loss_eval(t->loss, &args, NULL);
     if (st == CHI_OK)
         st = chi_encoder_backward(t->model.head, grad_outputs, grad_features);
     if (st == CHI_OK)
@@ -70,7 +76,8 @@ int train_step(trainer *t, uint64_t step)
     return st == CHI_OK ? TOOL_DONE : tool_fail(st);
 }
 
-// ---- losses and checkpoints --------------------------------------------------------------------------
+// ---- losses and checkpoints ---------------------------------------------------------------------
+
 // Looks at the losses of steps first … last and writes them down.
 static int report(trainer *t, uint64_t first, uint64_t last)
 {
@@ -83,13 +90,17 @@ static int report(trainer *t, uint64_t first, uint64_t last)
     for (uint64_t s = first; s <= last; s++) {
         const float loss = values[s % TRAIN_VALUES];
         if (!isfinite(loss))
-            return tool_error("the loss of step %llu is %g: training has diverged; the last checkpoint stays (a smaller rate may help)",
+            return tool_error("the loss of step %llu is %g: training has diverged; the last "
+                              "checkpoint stays (a smaller rate may help)",
                               (unsigned long long)s, (double)loss);
-        run_metric(&t->run, s, (double)s / (double)t->per_epoch, (double)loss, t->rates[s % TRAIN_VALUES], per_second, seconds,
+        run_metric(&t->run, s, (double)s / (double)t->per_epoch, (double)loss,
+                   t->rates[s % TRAIN_VALUES], per_second, seconds,
                    t->feed ? feed_waited(t->feed) : -1.0);
     }
-    progress_show(&t->progress, last + 1, "epoch %llu of %llu, loss %.4f, %.0f images/s", (unsigned long long)(last / t->per_epoch + 1),
-                  (unsigned long long)((t->steps + t->per_epoch - 1) / t->per_epoch), (double)values[last % TRAIN_VALUES], per_second);
+    progress_show(&t->progress, last + 1, "epoch %llu of %llu, loss %.4f, %.0f images/s",
+                  (unsigned long long)(last / t->per_epoch + 1),
+                  (unsigned long long)((t->steps + t->per_epoch - 1) / t->per_epoch),
+                  (double)values[last % TRAIN_VALUES], per_second);
     return run_flush(&t->run);
 }
 
@@ -100,7 +111,8 @@ int train_checkpoint(trainer *t, uint64_t step)
     return run_checkpoint(&t->run, &t->model, optimizers, step, (size_t)t->recipe.keep);
 }
 
-// ---- ends --------------------------------------------------------------------------------------------
+// ---- ends ---------------------------------------------------------------------------------------
+
 // Set by SIGUSR1: a checkpoint is wanted, and the run goes on.
 static volatile sig_atomic_t wanted;
 static void on_wanted(int number)
@@ -109,7 +121,8 @@ static void on_wanted(int number)
     wanted = 1;
 }
 
-// LLVM inside a driver takes this signal for itself when it first compiles, so it is asked for again with every step.
+// LLVM inside a driver takes this signal for itself when it first compiles, so it is asked for
+// again with every step.
 void train_catch_wanted(void)
 {
     struct sigaction action = { .sa_handler = on_wanted, .sa_flags = SA_RESTART };
@@ -129,8 +142,9 @@ static int stop_early(trainer *t)
         return result;
     progress_break();
     if (!t->limited || !t->tool.quiet)
-        fprintf(stderr, "chiaro: %s after step %llu of %llu, checkpoint written; go on with --resume\n", why, (unsigned long long)t->ended,
-                (unsigned long long)t->steps);
+        fprintf(stderr,
+                "chiaro: %s after step %llu of %llu, checkpoint written; go on with --resume\n",
+                why, (unsigned long long)t->ended, (unsigned long long)t->steps);
     return t->limited ? TOOL_DONE : TOOL_INTERRUPTED;
 }
 
@@ -140,7 +154,8 @@ static bool time_is_over(const trainer *t, double margin)
     return t->limit > 0.0 && tool_seconds() - t->began + 1.5 * margin + 0.2 > t->limit;
 }
 
-// ---- the walk ----------------------------------------------------------------------------------------
+// ---- the walk -----------------------------------------------------------------------------------
+
 // Steps done, not yet looked at, and when that was last done.
 typedef struct looks {
     uint64_t unseen;
@@ -163,14 +178,16 @@ static int one_step(trainer *t, looks *l)
     if (result != TOOL_DONE)
         return result;
     const uint64_t done = ++t->ended;
-    const bool asked = wanted, save = done % t->recipe.checkpoint_every == 0 || done == t->steps || asked;
+    const bool asked = wanted,
+               save = done % t->recipe.checkpoint_every == 0 || done == t->steps || asked;
     if (save || done - l->unseen == TRAIN_VALUES || tool_seconds() - l->looked > 1.0)
         result = look(t, l, done);
     if (result == TOOL_DONE && save)
         result = train_checkpoint(t, done);
     if (result == TOOL_DONE && asked) {
         wanted = 0;
-        progress_note(&t->progress, "checkpoint of step %llu written, as SIGUSR1 asks", (unsigned long long)done);
+        progress_note(&t->progress, "checkpoint of step %llu written, as SIGUSR1 asks",
+                      (unsigned long long)done);
     }
     const double took = tool_seconds() - start;
     l->longest = took > l->longest ? took : l->longest;
@@ -198,7 +215,9 @@ int train_walk(trainer *t, uint64_t from)
     progress_start(&t->progress, t->tool.quiet, "steps", t->steps);
     t->started = tool_seconds();
     t->first_step = t->ended = from;
-    int result = t->pooled || from >= t->steps ? TOOL_DONE : feed_open(&t->feed, &t->draw, &t->set, from, t->steps);
+    int result = t->pooled || from >= t->steps
+                     ? TOOL_DONE
+                     : feed_open(&t->feed, &t->draw, &t->set, from, t->steps);
     if (result == TOOL_DONE && from < t->steps)
         progress_show(&t->progress, from, NULL);
     if (result == TOOL_DONE)

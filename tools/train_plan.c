@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// train_plan.c: `chiaro train --dry-run`: what a run would take of the device, of time and of the disk, with nothing written.
-// Header: train.h.
+// train_plan.c: `chiaro train --dry-run`: what a run would take of the device, of time and of the
+// disk, with nothing written. Header: train.h.
 #include <errno.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -9,7 +9,7 @@
 #include "text.h"
 #include "train.h"
 
-// ---- memory ------------------------------------------------------------------------------------------
+// ---- memory -------------------------------------------------------------------------------------
 static void print_memory(const trainer *t)
 {
     char bytes[TEXT_ROOM], budget[TEXT_ROOM];
@@ -22,10 +22,12 @@ static void print_memory(const trainer *t)
             printf("  %-12s %12s%s\n", train_part_name(i), text_bytes(t->bytes[i], bytes),
                    i == 4 ? t->pooled ? ", all of them" : ", a batch at a time" : "");
     }
-    printf("  %-12s %12s of %s that may be used\n", "in all", text_bytes(all, bytes), text_bytes(chi_device_budget(t->dev), budget));
+    printf("  %-12s %12s of %s that may be used\n", "in all", text_bytes(all, bytes),
+           text_bytes(chi_device_budget(t->dev), budget));
 }
 
-// ---- time --------------------------------------------------------------------------------------------
+// ---- time ---------------------------------------------------------------------------------------
+
 // Seconds of a step: of a few behind the first, which compiles.
 static int time_steps(trainer *t, double *seconds, uint64_t *steps)
 {
@@ -35,7 +37,9 @@ static int time_steps(trainer *t, double *seconds, uint64_t *steps)
     double start = tool_seconds();
     int result = t->pooled ? TOOL_DONE : feed_open(&t->feed, &t->draw, &t->set, 0, last);
     uint64_t step = 0;
-    for (; step < last && result == TOOL_DONE && (step < 2 || tool_seconds() - start < most_seconds); step++) {
+    for (;
+         step < last && result == TOOL_DONE && (step < 2 || tool_seconds() - start < most_seconds);
+         step++) {
         result = train_step(t, step);
         const chi_status st = result == TOOL_DONE ? chi_device_finish(t->dev) : CHI_OK;
         if (st != CHI_OK)
@@ -48,7 +52,7 @@ static int time_steps(trainer *t, double *seconds, uint64_t *steps)
     return result;
 }
 
-// ---- disk --------------------------------------------------------------------------------------------
+// ---- disk ---------------------------------------------------------------------------------------
 static uint64_t state_bytes(const chi_optimizer *o)
 {
     const chi_optimizer_state s = chi_optimizer_get_state(o);
@@ -86,8 +90,10 @@ static int print_disk(const trainer *t)
     enum { HEADER = 16 << 10, LINE = 120 }; // of a file, of a step in metrics.jsonl; generous
     char folder[4000], room[TEXT_ROOM], need[TEXT_ROOM], one[TEXT_ROOM];
     struct statvfs disk;
-    const uint64_t weights = network_bytes(t->model.encoder) + network_bytes(t->model.head) + HEADER;
-    const uint64_t checkpoint = weights + state_bytes(t->optimizers[0]) + state_bytes(t->optimizers[1]) + HEADER;
+    const uint64_t weights =
+        network_bytes(t->model.encoder) + network_bytes(t->model.head) + HEADER;
+    const uint64_t checkpoint =
+        weights + state_bytes(t->optimizers[0]) + state_bytes(t->optimizers[1]) + HEADER;
     const uint64_t bytes = weights + (t->recipe.keep + 1) * checkpoint + LINE * t->steps;
     nearest_folder(t->output, folder, sizeof folder);
     if (statvfs(folder, &disk) != 0)
@@ -95,9 +101,13 @@ static int print_disk(const trainer *t)
     if (access(folder, W_OK) != 0)
         return tool_error("%s cannot be written: %s", folder, strerror(errno));
     const uint64_t available = (uint64_t)disk.f_bavail * disk.f_frsize;
-    printf("disk: %s for %s: %llu checkpoints of %s and one more while it is written, the model, the metrics; %s are free\n",
-           text_bytes(bytes, need), t->output, (unsigned long long)t->recipe.keep, text_bytes(checkpoint, one), text_bytes(available, room));
-    return bytes <= available ? TOOL_DONE : tool_error("%s are free for %s, which needs %s", room, t->output, need);
+    printf("disk: %s for %s: %llu checkpoints of %s and one more while it is written, the model, "
+           "the metrics; %s are free\n",
+           text_bytes(bytes, need), t->output, (unsigned long long)t->recipe.keep,
+           text_bytes(checkpoint, one), text_bytes(available, room));
+    return bytes <= available
+               ? TOOL_DONE
+               : tool_error("%s are free for %s, which needs %s", room, t->output, need);
 }
 
 int train_plan(trainer *t)
@@ -109,7 +119,8 @@ int train_plan(trainer *t)
     if (result != TOOL_DONE)
         return result;
     print_memory(t);
-    printf("time: %s for %llu steps of %s, measured over %llu\n", text_seconds(seconds * (double)t->steps, all), (unsigned long long)t->steps,
+    printf("time: %s for %llu steps of %s, measured over %llu\n",
+           text_seconds(seconds * (double)t->steps, all), (unsigned long long)t->steps,
            text_seconds(seconds, one), (unsigned long long)measured);
     const int disk = print_disk(t);
     printf("nothing was written\n");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// train_setup.c: what a run needs on the device: networks, loss, optimisers, and the images if they fit. Header: train.h.
+// train_setup.c: what a run needs on the device: networks, loss, optimisers, and the images if they
+// fit. Header: train.h.
 #include <stdlib.h>
 
 #include "train.h"
@@ -8,7 +9,7 @@ enum { POOL_STEP = 16 << 20 }; // bytes uploaded at once
 
 static int status(chi_status st) { return st == CHI_OK ? TOOL_DONE : tool_fail(st); }
 
-// ---- networks ----------------------------------------------------------------------------------------
+// ---- networks -----------------------------------------------------------------------------------
 static bool fits(trainer *t, size_t side)
 {
     model_facts *f = &t->facts;
@@ -38,8 +39,11 @@ static void say_least(trainer *t)
         const size_t middle = low + (high - low) / 2;
         *(fits(t, middle) ? &high : &low) = middle;
     }
-    fprintf(stderr, "chiaro: images of %zu × %zu are too small for the windows of this encoder, which takes %zu × %zu or more: %s, or other "
-            "layers by --encoder\n", s.height, s.width, high, high, t->set.pictures ? "give --size" : "give larger images");
+    fprintf(stderr,
+            "chiaro: images of %zu × %zu are too small for the windows of this encoder, which "
+            "takes %zu × %zu or more: %s, or other "
+            "layers by --encoder\n",
+            s.height, s.width, high, high, t->set.pictures ? "give --size" : "give larger images");
 }
 
 static int make_networks(trainer *t)
@@ -50,7 +54,7 @@ static int make_networks(trainer *t)
     return result;
 }
 
-// ---- other parts -------------------------------------------------------------------------------------
+// ---- other parts --------------------------------------------------------------------------------
 static int make_augment(trainer *t)
 {
     const recipe *r = &t->recipe;
@@ -58,42 +62,66 @@ static int make_augment(trainer *t)
     const bool colours = s.channels == 3; // train_say_doubts says it where they are left out
     const size_t side = s.height < s.width ? s.height : s.width;
     if (r->erase > 0.0 && r->erase_high > side)
-        return tool_error("images of %zu × %zu are smaller than the erased boxes of the recipe, of up to %llu: --erase-high %zu or less, or "
-                          "--erase 0", s.height, s.width, (unsigned long long)r->erase_high, side);
+        return tool_error("images of %zu × %zu are smaller than the erased boxes of the recipe, of "
+                          "up to %llu: --erase-high %zu or less, or "
+                          "--erase 0",
+                          s.height, s.width, (unsigned long long)r->erase_high, side);
     const chi_augment_options o = {
-        .channels = s.channels, .height = s.height, .width = s.width, .floats = t->set.floats, .gathered = !t->pooled,
-        .shift = (size_t)r->shift, .scale_low = (float)r->crop, .flip = (float)r->flip, .jitter = (float)r->jitter,
-        .contrast = (float)r->contrast, .brightness = (float)r->brightness, .saturation = colours ? (float)r->saturation : 0.0f,
-        .hue = colours ? (float)r->hue : 0.0f, .grey = colours ? (float)r->random_grey : 0.0f,
-        .erase = (float)r->erase, .erase_low = (size_t)r->erase_low, .erase_high = (size_t)r->erase_high,
+        .channels = s.channels,
+        .height = s.height,
+        .width = s.width,
+        .floats = t->set.floats,
+        .gathered = !t->pooled,
+        .shift = (size_t)r->shift,
+        .scale_low = (float)r->crop,
+        .flip = (float)r->flip,
+        .jitter = (float)r->jitter,
+        .contrast = (float)r->contrast,
+        .brightness = (float)r->brightness,
+        .saturation = colours ? (float)r->saturation : 0.0f,
+        .hue = colours ? (float)r->hue : 0.0f,
+        .grey = colours ? (float)r->random_grey : 0.0f,
+        .erase = (float)r->erase,
+        .erase_low = (size_t)r->erase_low,
+        .erase_high = (size_t)r->erase_high,
     };
     return status(chi_augment_create(t->dev, &o, r->seed, &t->augment));
 }
 
 static int make_loss(trainer *t)
 {
-    const chi_loss_options o = { .kind = t->recipe.loss, .temperature = (float)t->recipe.temperature };
+    const chi_loss_options o = { .kind = t->recipe.loss,
+                                 .temperature = (float)t->recipe.temperature };
     return status(chi_loss_create(t->dev, 2 * t->batch, t->model.outputs, &o, &t->loss));
 }
 
 static int make_optimizers(trainer *t)
 {
     const recipe *r = &t->recipe;
-    const chi_optimizer_options o = { .kind = r->optimizer, .momentum = (float)r->momentum, .nesterov = r->nesterov,
+    const chi_optimizer_options o = { .kind = r->optimizer,
+                                      .momentum = (float)r->momentum,
+                                      .nesterov = r->nesterov,
                                       .weight_decay = (float)r->weight_decay };
     chi_status st = CHI_OK;
     for (int i = 0; i < 2 && st == CHI_OK; i++)
-        st = chi_optimizer_create(t->dev, chi_encoder_parameters(i ? t->model.head : t->model.encoder), &o, &t->optimizers[i]);
+        st = chi_optimizer_create(t->dev,
+                                  chi_encoder_parameters(i ? t->model.head : t->model.encoder), &o,
+                                  &t->optimizers[i]);
     return status(st);
 }
 
 static int make_buffers(trainer *t)
 {
     const uint64_t rows = 2 * t->batch;
-    const struct { chi_buffer **buffer; uint64_t bytes; } all[] = {
-        { &t->indices, 4 * t->batch }, { &t->pair_labels, 4 * rows }, { &t->views, 4 * rows * t->set.pixels },
-        { &t->features, 4 * rows * t->model.features }, { &t->outputs, 4 * rows * t->model.outputs },
-        { &t->grad_features, 4 * rows * t->model.features }, { &t->grad_outputs, 4 * rows * t->model.outputs },
+    const struct { chi_buffer **buffer; uint64_t bytes;
+    } all[] = {
+        { &t->indices, 4 * t->batch },
+        { &t->pair_labels, 4 * rows },
+        { &t->views, 4 * rows * t->set.pixels },
+        { &t->features, 4 * rows * t->model.features },
+        { &t->outputs, 4 * rows * t->model.outputs },
+        { &t->grad_features, 4 * rows * t->model.features },
+        { &t->grad_outputs, 4 * rows * t->model.outputs },
         { &t->values, 4 * TRAIN_VALUES },
     };
     chi_status st = CHI_OK;
@@ -102,7 +130,8 @@ static int make_buffers(trainer *t)
     return status(st);
 }
 
-// ---- images ------------------------------------------------------------------------------------------
+// ---- images -------------------------------------------------------------------------------------
+
 // All images to the device, some at a time.
 static chi_status fill_pool(trainer *t)
 {
@@ -119,28 +148,35 @@ static chi_status fill_pool(trainer *t)
     return st;
 }
 
-// Whether images that are in memory also fit the device, beside everything else that is there by now.
+// Whether images that are in memory also fit the device, beside everything else that is there by
+// now.
 static bool pool_fits(const trainer *t)
 {
     const uint64_t bytes = t->set.count * image_bytes(&t->set), budget = chi_device_budget(t->dev);
     uint64_t held = 0;
     chi_device_info info;
     chi_device_memory(t->dev, &held, NULL);
-    return t->set.values && held <= budget && bytes <= budget - held && chi_device_describe(t->dev, &info) == CHI_OK &&
-           bytes <= info.max_alloc_bytes;
+    return t->set.values && held <= budget && bytes <= budget - held &&
+           chi_device_describe(t->dev, &info) == CHI_OK && bytes <= info.max_alloc_bytes;
 }
 
 static int make_pool(trainer *t)
 {
     t->pooled = pool_fits(t);
-    const chi_status st = chi_buffer_create(t->dev, (t->pooled ? t->set.count : t->batch) * image_bytes(&t->set), &t->pool);
+    const chi_status st = chi_buffer_create(
+        t->dev, (t->pooled ? t->set.count : t->batch) * image_bytes(&t->set), &t->pool);
     return status(st == CHI_OK && t->pooled ? fill_pool(t) : st);
 }
 
-// ---- all of it ---------------------------------------------------------------------------------------
-static const struct { const char *name; int (*make)(trainer *t); } parts[TRAIN_PARTS] = {
-    { "networks", make_networks }, { "loss", make_loss }, { "optimisers", make_optimizers }, { "batches", make_buffers },
-    { "images", make_pool }, { "views", make_augment }, // behind the images, as it needs to know where they are
+// ---- all of it ----------------------------------------------------------------------------------
+static const struct { const char *name; int (*make)(trainer *t);
+} parts[TRAIN_PARTS] = {
+    { "networks", make_networks },
+    { "loss", make_loss },
+    { "optimisers", make_optimizers },
+    { "batches", make_buffers },
+    { "images", make_pool },
+    { "views", make_augment }, // behind the images, as it needs to know where they are
 };
 const char *train_part_name(size_t part) { return parts[part].name; }
 
@@ -168,13 +204,15 @@ int train_make(trainer *t)
         return result;
     t->batch_rows = malloc(t->batch * sizeof *t->batch_rows);
     t->batch_labels = malloc(2 * t->batch * sizeof *t->batch_labels);
-    return t->batch_rows && t->batch_labels ? TOOL_DONE : tool_error("no memory for %zu indices", t->batch);
+    return t->batch_rows && t->batch_labels ? TOOL_DONE
+                                            : tool_error("no memory for %zu indices", t->batch);
 }
 
 void train_release(trainer *t)
 {
-    chi_buffer **all[] = { &t->pool, &t->indices, &t->pair_labels, &t->views, &t->features, &t->outputs, &t->grad_features,
-                           &t->grad_outputs, &t->values };
+    chi_buffer **all[] = { &t->pool,          &t->indices,      &t->pair_labels,
+                           &t->views,         &t->features,     &t->outputs,
+                           &t->grad_features, &t->grad_outputs, &t->values };
     feed_close(&t->feed);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         chi_buffer_destroy(all[i]);
