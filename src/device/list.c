@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../base/env.h"
+#include "../base/file.h"
 #include "../base/memory.h"
 #include "../base/text.h"
 #include "about.h"
@@ -18,6 +20,23 @@ static pthread_mutex_t discovery = PTHREAD_MUTEX_INITIALIZER;
 static const char no_platform[] =
     "no OpenCL driver was found: install one (a CPU: pocl-opencl-icd; Intel GPUs: intel-opencl-icd; AMD: "
     "mesa-opencl-icd or ROCm; NVIDIA: nvidia-opencl-icd), see that it has a file in /etc/OpenCL/vendors, and try again";
+
+// A loader passes over what it cannot load without a word.
+static chi_status no_driver(void)
+{
+    const char *asked = chi__env("OCL_ICD_VENDORS"), *folder = asked ? asked : "/etc/OpenCL/vendors";
+    char *names = chi__list_folder(folder, ".icd");
+    size_t count = 0;
+    for (const char *name = names; name && *name; name += strlen(name) + 1)
+        count++;
+    const chi_status st =
+        count ? chi__fail(NULL, CHI_ERR_NO_DEVICE, "no OpenCL driver could be loaded, though %zu file%s in %s name%s one, as %s: see that the "
+                          "libraries that they name are installed (chiaro doctor lists them) and that memory is not limited (ulimit -v)",
+                          count, count == 1 ? "" : "s", folder, count == 1 ? "s" : "", names)
+              : chi__fail(NULL, CHI_ERR_NO_DEVICE, "%s", no_platform);
+    chi__free(names);
+    return st;
+}
 
 typedef struct listing {
     chi_device_info *infos;
@@ -90,7 +109,7 @@ static chi_status discover(listing *list)
     list->folder = chi__pocl_folder(list->pocl, sizeof list->pocl);
     const cl_int code = clGetPlatformIDs(0, NULL, &count);
     if (code == -1001 || (code == CL_SUCCESS && count == 0))
-        return chi__fail(NULL, CHI_ERR_NO_DEVICE, "%s", no_platform);
+        return no_driver();
     CHI_CL(NULL, code);
     cl_platform_id *platforms = chi__alloc(count, sizeof(cl_platform_id));
     bool done = platforms != NULL;
