@@ -108,11 +108,12 @@ static chi_status refuse(const chi_loss *loss, const chi__tile *tile, const chi_
         list(&other, tile, (chi__room){ 0, 0 }, &needed);
         *(chi__needs_fit(loss->dev, &needed) ? &low : &high) = other.n;
     }
+    const uint64_t left = chi__memory_left(loss->dev), once = chi__max_alloc(loss->dev);
     char need[24], have[24], most[24], piece[24];
     return chi__fail(loss->dev, CHI_ERR_DEVICE_MEMORY, "%s: n = %zu, dim = %zu needs %s of scratch beside its inputs, %s in one piece; %s are left, %s "
                      "in one piece; the largest n that fits is %zu", loss->rules->name, loss->n, loss->dim,
                      chi__bytes_text(chi__needs_bytes(needs), need), chi__bytes_text(chi__needs_largest(needs), have),
-                     chi__bytes_text(chi__memory_left(loss->dev), most), chi__bytes_text(chi__max_alloc(loss->dev), piece),
+                     chi__bytes_text(left, most), chi__bytes_text(once < left ? once : left, piece),
                      loss->rules->even ? low & ~(size_t)1 : low);
 }
 
