@@ -50,23 +50,49 @@ static pixel_layout guess(const chi_tensor *t)
     return is_channels(s[3]) ? LAYOUT_NHWC : LAYOUT_NCHW;
 }
 
+// Where one reading alone has channels, the other is no picture.
+static int refuse_contradiction(const char *path, pixel_layout asked, reading a, reading b)
+{
+    const bool last = asked == LAYOUT_NHWC;
+    const reading wrong = last ? b : a, right = last ? a : b;
+    return tool_error("%s: --layout %s contradicts its sides: they say %zu image%s of %zu × %zu with %zu channel%s, and not %zu of %zu × %zu with %zu",
+                      path, last ? "nhwc" : "nchw", right.count, right.count == 1 ? "" : "s", right.shape.height, right.shape.width,
+                      right.shape.channels, right.shape.channels == 1 ? "" : "s", wrong.count, wrong.shape.height, wrong.shape.width,
+                      wrong.shape.channels);
+}
+
+// The other order's sides are those of the model.
+static int refuse_order(const char *path, pixel_layout models)
+{
+    const bool last = models == LAYOUT_NHWC;
+    return tool_error("%s: its channels stand %s rows and columns (%s), and the model was trained on arrays where they stand %s them (%s): transpose "
+                      "it, in numpy x.transpose(%s)", path, last ? "before" : "behind", last ? "nchw" : "nhwc", last ? "behind" : "before",
+                      last ? "nhwc" : "nchw", last ? "0, 2, 3, 1" : "0, 3, 1, 2");
+}
+
 // By the rules, else by the shape that is wanted, else by the sides themselves.
 static int choose_layout(const char *path, const chi_tensor *t, pixel_rules *rules, chi_shape wanted, bool quiet, reading *out)
 {
     const reading nchw = read_nchw(t), nhwc = read_nhwc(t);
     pixel_layout layout = rules->layout;
+    if (layout && !wanted.channels && guess(t) != LAYOUT_ANY && guess(t) != layout) // a model's own layout is held against its shape
+        return refuse_contradiction(path, layout, nchw, nhwc);
     if (t->dims == 3 && layout && guess(t) != LAYOUT_ANY)
-        layout = LAYOUT_NCHW; // a layout is about channels, and there are none
-    if (!layout && wanted.channels && same_shape(nchw.shape, wanted) != same_shape(nhwc.shape, wanted))
-        layout = same_shape(nchw.shape, wanted) ? LAYOUT_NCHW : LAYOUT_NHWC;
+        layout = LAYOUT_NCHW; // a model's layout is about channels, and there are none
+    if (wanted.channels && same_shape(nchw.shape, wanted) != same_shape(nhwc.shape, wanted)) {
+        const pixel_layout fits = same_shape(nchw.shape, wanted) ? LAYOUT_NCHW : LAYOUT_NHWC;
+        if (layout && layout != fits && wanted.channels > 1)
+            return refuse_order(path, layout);
+        layout = fits; // one channel lies the same either way
+    }
     const bool asked = layout != LAYOUT_ANY;
     layout = asked ? layout : guess(t);
     if (!layout)
         return refuse_layout(path, t, nchw, nhwc);
     *out = layout == LAYOUT_NHWC ? nhwc : nchw;
     if (!asked && layout == LAYOUT_NHWC)
-        tool_say(quiet, "%s: taken as rows, columns, channels: %zu images of %zu × %zu with %zu channels (--layout nchw for the other way)", path,
-                 out->count, out->shape.height, out->shape.width, out->shape.channels);
+        tool_say(quiet, "%s: taken as rows, columns, channels: %zu images of %zu × %zu with %zu channel%s", path,
+                 out->count, out->shape.height, out->shape.width, out->shape.channels, out->shape.channels == 1 ? "" : "s");
     if (t->dims == 4 || layout == LAYOUT_NHWC)
         rules->layout = layout;
     return TOOL_DONE;
