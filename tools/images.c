@@ -77,12 +77,14 @@ int images_open(tool_images *out, const char *path, const image_options *o, cons
     return result;
 }
 
-// The idx file of a part, gzipped or plain, alone or not; false: there is none.
+// The idx file of a part, gzipped or plain, alone or not, with a dot before "idx" where some programs unpack it; false:
+// there is none.
 static bool find_idx(const char *folder, const char *part, const char *what, char *to, size_t room)
 {
-    static const char *const endings[] = { ".gz", "" };
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        snprintf(to, room, "%.4000s/%s-%s-ubyte%s", folder, part, what, endings[i]);
+    static const char *const forms[] = { "%.4000s/%s-%.6s-%s-ubyte.gz", "%.4000s/%s-%.6s-%s-ubyte", "%.4000s/%s-%.6s.%s-ubyte.gz",
+                                         "%.4000s/%s-%.6s.%s-ubyte" };
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        snprintf(to, room, forms[i], folder, part, what, what + 7); // "images-idx3" or "labels-idx1"
         if (access(to, F_OK) == 0)
             return true;
     }
@@ -102,6 +104,8 @@ int images_open_data(tool_images *out, const char *folder, const char *part, lab
     *out = (tool_images){ 0 };
     if (!find_idx(folder, part, "images-idx3", images, sizeof images) && find_idx(folder, "train", "images-idx3", other, sizeof other))
         return tool_error("%s holds no %s-images-idx3-ubyte(.gz)", folder, part);
+    if (access(folder, F_OK) == 0 && !images_is_folder(folder))
+        return tool_error("%s is no folder, which --data takes; --images takes a file", folder);
     if (!images_is_folder(folder))
         return tool_error("%s is no folder that can be opened; on Debian: apt-get install dataset-fashion-mnist, then --data "
                           "/usr/share/datasets/fashion-mnist", folder);
