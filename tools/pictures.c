@@ -44,7 +44,14 @@ static void say_facts(const tool_images *im, const chi_pictures_facts *f, bool q
     if (f->loops)
         tool_say(quiet, "%s: %zu links that loop were not followed", im->path, f->loops);
     if (f->others)
-        tool_say(quiet, "%s: %zu files are no pictures", im->path, f->others);
+        tool_say(quiet, "%s: %zu files are neither PNG nor JPEG, and left out", im->path, f->others);
+    const chi_labels *classes = chi_pictures_labels(im->pictures);
+    size_t hidden = 0, first = 0;
+    for (size_t i = 0; classes && i < classes->classes; i++)
+        if (classes->names[i][0] == '.' && hidden++ == 0)
+            first = i;
+    if (hidden)
+        tool_say(quiet, "%s: hidden folders are classes too, %zu of them; the first: %s", im->path, hidden, classes->names[first]);
     if (f->empty)
         tool_say(quiet, "%s: %zu folders without a picture are no class; the first: %s", im->path, f->empty, f->first_empty);
 }
