@@ -10,7 +10,7 @@
 typedef struct model_facts {
     recipe recipe;
     chi_shape input;
-    bool ruled;             // the file says what was done to the pixels; models before 0.2 do not
+    bool ruled;             // the file says what was done to the pixels; the first models do not
     pixel_rules rules;
     size_t classes;         // of the training data; 0: no labels
     char **names;           // [classes]; NULL: not known

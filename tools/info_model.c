@@ -51,16 +51,17 @@ static void say(const char *what, const char *text)
 static void print_network(const info_file *f, const char *what, const char *prefix,
                           const char *layers)
 {
-    char text[2048], number[TEXT_ROOM], bytes[TEXT_ROOM], statistics[64] = "";
+    char text[2048], number[TEXT_ROOM], bytes[TEXT_ROOM], statistics[64] = "", exact[64] = "";
     const network_size size = info_network(f, prefix);
     if (size.statistics)
         snprintf(statistics, sizeof statistics, ", %zu running statistics", size.statistics);
     chi_text_escape(layers, text, sizeof text);
     say(what, *text ? text : "none");
     if (size.tensors) {
-        snprintf(text, sizeof text, "%s parameters%s, %s (%" PRIu64 " bytes)",
-                 text_number(size.parameters, number), statistics, text_bytes(size.bytes, bytes),
-                 size.bytes);
+        if (size.bytes >= 1024) // fewer are printed exactly
+            snprintf(exact, sizeof exact, " (%" PRIu64 " bytes)", size.bytes);
+        snprintf(text, sizeof text, "%s parameters%s, %s%s", text_number(size.parameters, number),
+                 statistics, text_bytes(size.bytes, bytes), exact);
         say("", text);
     }
 }
@@ -79,7 +80,7 @@ static void print_pixels(const model_facts *facts)
         snprintf(size, sizeof size, ", pictures of %" PRIu64 " x %" PRIu64, r->size, r->size);
     snprintf(text, sizeof text, "%s%s%s%s", r->values == VALUES_RANGE ? range : values[r->values],
              layouts[r->layout], size, r->grey ? ", made grey" : "");
-    say("pixels", facts->ruled ? text : "not known: models before 0.2 do not say");
+    say("pixels", facts->ruled ? text : "not known: the program that wrote it did not say");
 }
 
 static void print_recipe(const recipe *r)
