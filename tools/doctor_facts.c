@@ -4,6 +4,9 @@
 #include <gnu/libc-version.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdio.h> // before jpeglib.h, which needs it
+#include <jpeglib.h>
+#include <spng.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -14,6 +17,9 @@
 
 #include "doctor.h"
 #include "text.h"
+
+#define SPELLED(macro) SPELLED_WORD(macro) // a macro's value as a text
+#define SPELLED_WORD(word) #word
 
 // The value behind `key` in a file of lines "key value"; false: there is none.
 static bool find_line(const char *path, const char *key, char *to, size_t room)
@@ -61,8 +67,9 @@ void doctor_system(page *p)
                   ", not optimised"
 #endif
     );
-    page_add_name(p, "chiaro", "libraries", "glibc %s, zlib %s, jansson %s", gnu_get_libc_version(),
-                  zlibVersion(), JANSSON_VERSION);
+    page_add_name(p, "chiaro", "libraries", "glibc %s, zlib %s, jansson %s, libspng %d.%d.%d, libjpeg-turbo %s",
+                  gnu_get_libc_version(), zlibVersion(), JANSSON_VERSION, SPNG_VERSION_MAJOR, SPNG_VERSION_MINOR,
+                  SPNG_VERSION_PATCH, SPELLED(LIBJPEG_TURBO_VERSION));
     find_line("/etc/os-release", "PRETTY_NAME=", name, sizeof name);
     find_line("/proc/cpuinfo", "model name", model, sizeof model);
     double average[3];
