@@ -50,7 +50,7 @@ int main(int argc, char **argv)
         printf("chiaro %s\n", chi_version());
         return TOOL_DONE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
         return help(stdout);
     if (strcmp(argv[1], "tune-trial") == 0)
         return command_tune_trial(argc - 1, argv + 1);

@@ -53,7 +53,7 @@ static void collect(tool *t, const tool_command *c, const tool_option *own, size
           { "tile", "NAME", "force a tile of its table", &t->tile, NULL, "what tuning found" } },
         { TOOL_SEED, { "seed", "N", "random numbers", &t->seed_text, NULL, "1" } },
         { TOOL_JSON, { "json", NULL, "results as JSON", NULL, &t->json } },
-        { TOOL_QUIET, { "quiet", NULL, "no progress", NULL, &t->quiet } },
+        { TOOL_QUIET, { "quiet", NULL, "no progress and no remarks", NULL, &t->quiet } },
         { TOOL_ANY, { "help", NULL, "this text", NULL, &t->help } },
     };
     to->own = to->count = count;
@@ -127,7 +127,7 @@ static int resolve(tool *t)
     if (t->seed_text && !tool_count(t->seed_text, &t->seed))
         return tool_usage("--seed %s is not a whole number of at least 0", t->seed_text);
     if (t->threads && (!tool_count(t->threads, &threads) || threads == 0 || threads > 1u << 16))
-        return tool_usage("--threads %s is not a number of at least 1", t->threads);
+        return tool_usage("--threads %s is not a number from 1 to 65536", t->threads);
     if (t->memory &&
         (!tool_bytes(t->memory, &t->options.memory_bytes) || t->options.memory_bytes == 0))
         return tool_usage("--memory %s is not a size above 0, as 300M, 1.5G or a number of bytes",
@@ -161,10 +161,13 @@ static void fill_table(const option_list *list, struct option *table)
     table[2 * list->count] = (struct option){ 0 };
 }
 
+// word: what getopt has just refused, of letters the one it stopped at.
 static int no_option(const option_list *list, const char *word, const char *command)
 {
     const char *names[MOST_OPTIONS];
-    char bare[NAME_ROOM];
+    char bare[NAME_ROOM], letter[] = { '-', (char)optopt, '\0' };
+    if (optopt > 0 && optopt < FIRST)
+        word = letter;
     const char *start = word + strspn(word, "-");
     snprintf(bare, sizeof bare, "%.*s", (int)strcspn(start, "="), start);
     for (size_t i = 0; i < list->count; i++)
@@ -187,6 +190,10 @@ int tool_parse(tool *t, int argc, char **argv, const tool_command *c, const tool
         const tool_option *o = found >= FIRST ? &list.all[found - FIRST] : NULL;
         if (found == ':')
             return tool_usage("%s needs a value", argv[optind - 1]);
+        if (found == '?' && optopt == 'h') {
+            t->help = true;
+            continue;
+        }
         if (found == '?')
             return no_option(&list, argv[optind - 1], argv[0]);
         if (!o && taken == c->most_words)

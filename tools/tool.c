@@ -175,8 +175,14 @@ char *tool_read_text(const char *path)
         text = more;
         length += fread(text + length, 1, room - length, file);
     } while (length == room && room < MOST_TEXT);
-    const bool whole = text && length < room && !ferror(file);
+    const int error = ferror(file) ? errno : 0;
+    const bool whole = text && length < room && !error;
     fclose(file);
+    if (error) {
+        tool_error("%s: cannot read: %s", path, strerror(error));
+        free(text);
+        return NULL;
+    }
     if (!whole) {
         tool_error("%s: not a text of less than %d bytes (%zu read)", path, MOST_TEXT, length);
         free(text);
