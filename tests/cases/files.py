@@ -11,7 +11,7 @@ import zipfile
 import zlib
 
 SIDE, COUNT, CLASSES = 28, 400, 10
-DIGITS = {"u1": "B", "i1": "b", "u2": "H", "i4": "i", "i8": "q", "u8": "Q", "f4": "f", "f8": "d", "b1": "?"}
+DIGITS = {"u1": "B", "i1": "b", "u2": "H", "i2": "h", "f2": "e", "i4": "i", "i8": "q", "u8": "Q", "f4": "f", "f8": "d", "b1": "?"}
 
 
 def npy_bytes(shape, kind, values, order="C"):
@@ -125,6 +125,8 @@ def make_arrays(work, s):
     put("wide.npy", (n, 14, 56), "|u1", s.x)
     put("nhwc.npy", (n, SIDE, SIDE, 3), "|u1", s.colour(True))
     put("nchw.npy", (n, 3, SIDE, SIDE), "|u1", s.colour(False))
+    put("first.npy", (n, 1, SIDE, SIDE), "|u1", s.x)
+    put("last.npy", (n, SIDE, SIDE, 1), "|u1", s.x)
     put("nhwc-float.npy", (n, SIDE, SIDE, 3), "<f4", [v / 255 for v in s.colour(True)])
     put("fortran.npy", flat, "|u1", fortran(flat, s.x), "F")
     put("both.npy", (2, 3, 8, 3), "|u1", list(range(144)))
@@ -141,6 +143,8 @@ def make_arrays(work, s):
     put("bits-bool.npy", flat, "|b1", bits)
     put("bits-white.npy", flat, "|u1", [255 * v for v in bits])
     put("bits-float.npy", flat, "<f4", bits)
+    put("half.npy", flat, "<f2", [v / 255 for v in s.x])
+    put("below.npy", flat, "<i2", [v - 5 for v in s.x])
     put("nan.npy", (2, 4, 4), "<f4", [0.5] * 17 + [float("nan")] + [0.5] * 14)
     put("infinite.npy", (2, 4, 4), "<f4", [0.5] * 20 + [float("inf")] + [0.5] * 11)
     put("sorted.npy", flat, "|u1", s.images(s.order))
@@ -153,6 +157,9 @@ def make_arrays(work, s):
         file.write(f"{work}/x.npy", "x.npy")
         file.write(f"{work}/nhwc.npy", "nhwc.npy")
         file.write(f"{work}/wide.npy", "wide.npy")
+    with zipfile.ZipFile(f"{work}/numbers.npz", "w", zipfile.ZIP_STORED) as file:
+        file.write(f"{work}/int64.npy", "int64.npy")
+    write(f"{work}/short.idx", struct.pack(">HBB", 0, 11, 3) + big + struct.pack(f">{len(s.x)}h", *s.x))
     write(f"{work}/all.safetensors", safetensors_bytes({"x": ("U8", [n, SIDE, SIDE], bytes(s.x)), "wide": ("U8", [n, 14, 56], bytes(s.x)),
                                                         "y": ("I64", [n], struct.pack(f"<{n}q", *s.y))}))
 
@@ -192,11 +199,18 @@ def make_folders(work, s):
     write(f"{work}/half/train-images-idx3-ubyte.gz", gzip.compress(struct.pack(">HBBIII", 0, 8, 3, COUNT, SIDE, SIDE) + bytes(s.x), 1))
     write(f"{work}/mixed/train-images-idx3-ubyte.gz", gzip.compress(struct.pack(">HBBIII", 0, 8, 3, COUNT, SIDE, SIDE) + bytes(s.x), 1))
     write(f"{work}/mixed/train-labels-idx1-ubyte", struct.pack(">HBBI", 0, 8, 1, COUNT) + bytes(s.y))
+    write(f"{work}/mixed2/train-images-idx3-ubyte", struct.pack(">HBBIII", 0, 8, 3, COUNT, SIDE, SIDE) + bytes(s.x))
+    write(f"{work}/mixed2/train-labels-idx1-ubyte.gz", gzip.compress(struct.pack(">HBBI", 0, 8, 1, COUNT) + bytes(s.y), 1))
+    write(f"{work}/dots/train-images.idx3-ubyte", struct.pack(">HBBIII", 0, 8, 3, COUNT, SIDE, SIDE) + bytes(s.x))
+    write(f"{work}/dots/train-labels.idx1-ubyte", struct.pack(">HBBI", 0, 8, 1, COUNT) + bytes(s.y))
     os.makedirs(f"{work}/nothing")
     write(f"{work}/single/one.png", picture(0))
     write(f"{work}/hollow/a/0.png", picture(0))
     write(f"{work}/hollow/a/1.png", picture(1))
     os.makedirs(f"{work}/hollow/b")
+    for i, name in enumerate((".cache/0.png", "a/0.png", "a/1.png")):
+        write(f"{work}/hidden/{name}", picture(i))
+    write(f"{work}/hidden/a/2.gif", b"GIF89a")
     write(f"{work}/loop/a/0.png", picture(0))
     write(f"{work}/loop/a/1.png", picture(1))
     os.symlink("..", f"{work}/loop/a/up")

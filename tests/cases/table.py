@@ -2,10 +2,14 @@
 """What people brought, a row a case: the kind (with its number in the list of cases), the command, and what has to come of
 it. Files: files.py; {work} holds them, {out} is a row's own output, {grey} and {colour} are trained models.
 """
+import fractions
 import glob
 import json
 import math
 import os
+import struct
+import time
+import zipfile
 
 import files
 
@@ -136,6 +140,53 @@ def iris_at(scale):
     return prepare
 
 
+def note_of(note, age):
+    """Of each device that 849e892's notes name."""
+    def prepare(places):
+        with open(f"{places['old']}/probe.notes", encoding="utf-8") as file:
+            keys = [line.split()[0] for line in file]
+        files.write(f"{places['out']}/probe.notes", "".join(f"{key} {note} @{int(time.time()) - age}\n" for key in keys))
+    return prepare
+
+
+def iris_as(name):
+    """Another container, of numbers so small or large that float32 only just holds them."""
+    def prepare(places):
+        iris_at(1e-30)(places)
+        shape_, values = files.read_npy(f"{places['out']}-x.npy")
+        at = f"{places['out']}-x.{name.split(':')[0]}"
+        if name.startswith("npz"):
+            with zipfile.ZipFile(at, "w", zipfile.ZIP_DEFLATED) as file:
+                file.writestr("x.npy", files.npy_bytes(shape_, ">f8", values, "C"))
+        elif name == "idx":
+            files.write(at, struct.pack(">HBBII", 0, 14, 2, *shape_) + struct.pack(f">{len(values)}d", *values))
+        elif name.startswith("safetensors"):
+            files.write(at, files.safetensors_bytes({"x": ("F32", list(shape_), struct.pack(f"<{len(values)}f", *values))}))
+        else:
+            files.write(at, files.npy_bytes(shape_, "<f4", files.fortran(shape_, list(values)), "F"))
+    return prepare
+
+
+def nearest_of_iris(path, metric):
+    """The four best rows by exact sums; of equal ones the lower index."""
+    def holds(places, _):
+        (count, width), x = files.read_npy(places["out"] + "-x.npy")
+        rows = [[fractions.Fraction(v) for v in x[i * width:(i + 1) * width]] for i in range(count)]
+        found = files.read_npy(path.format(**places))[1]
+        for i in range(0, count, 17):
+            dots = [sum(a * b for a, b in zip(rows[i], r)) for r in rows]
+            if metric == "cosine":  # squared, for signs are all above 0
+                worth = [d * d / sum(v * v for v in r) for d, r in zip(dots, rows)]
+            else:
+                worth = dots if metric == "dot" else [-sum((a - b)**2 for a, b in zip(rows[i], r)) for r in rows]
+            best = sorted(range(count), key=lambda j: -worth[j])[:4]
+            got = [worth[j] for j in found[4 * i:4 * i + 4]]
+            if any(abs(float((a - worth[b]) / (abs(worth[b]) or 1))) > 1e-5 for a, b in zip(got, best)):
+                return f"row {i}: {found[4 * i:4 * i + 4]}, wanted {best}"
+        return None
+    return holds
+
+
 REFUSED = {"status": 1, "absent": ("{out}.npy", "{out}/config.txt")}
 OLD_NET = ["--encoder", "conv2d:4,k=3,s=2,p=1 batch_norm relu global_pool flatten", "--head", "linear:8", "--batch", "16", "--epochs", "4",
            "--checkpoint_every", "4", "--keep", "50", "--quiet"]
@@ -164,6 +215,14 @@ ROWS = [
     Row("6 layout", "both readings", train("both.npy"), says=("--layout nchw", "--layout nhwc"), **REFUSED),
     Row("6 layout", "neither reading", train("neither.npy"), says=("8 channels", "--layout nchw"), **REFUSED),
     Row("6 layout", "one colour picture, or many of width 3", train("one-colour.npy"), says=("32 images", "1 image of 32 × 32 with 3 channels"), **REFUSED),
+    Row("6 layout", "a model's own and the other order", embed("nchw.npy", model="colour"), says=("nhwc", "transpose(0, 2, 3, 1)"), **REFUSED),
+    Row("6 layout", "one channel lies the same in either order", embed("first.npy"), before=[embed_to("last.npy", "{out}-a.npy")], holds=(same("{out}.npy", "{out}-a.npy"),)),
+    Row("6 layout", "one channel, trained in the other order", ["embed", "--model", MODEL, "--images", "{work}/first.npy", "--output", "{out}.npy", "--quiet"], before=[train("last.npy"),
+        ["embed", "--model", MODEL, "--images", "{work}/x.npy", "--output", "{out}-a.npy", "--quiet"]], holds=(same("{out}.npy", "{out}-a.npy"),)),
+    Row("6 layout", "--layout against the sides", train("nhwc.npy", "--layout", "nchw"), says=("contradicts", "28 × 28 with 3 channels", "28 × 3 with 28"), **REFUSED),
+    Row("6 layout", "--layout against the sides, the other way", train("nchw.npy", "--layout", "nhwc"), says=("contradicts", "28 × 28 with 3 channels"), **REFUSED),
+    Row("6 layout", "--layout where there are no channels", train("x.npy", "--layout", "nhwc"), says=("contradicts", "400 images"), **REFUSED),
+    Row("6 layout", "--layout as the sides have it", train("nhwc.npy", "--layout", "nhwc"), holds=(metadata(MODEL, "chiaro.pixels", "layout=nhwc"),)),
     Row("6 layout", "no such word", train("nhwc.npy", "--layout", "hwc"), status=2, says=("hwc", "nchw"), absent=("{out}",)),
     Row("6 layout", "Fortran order", embed("fortran.npy"), before=[embed_to("x.npy", "{out}-a.npy")], holds=(same("{out}.npy", "{out}-a.npy"),)),
     Row("6 layout", "idx where npy stands", embed("x.idx"), before=[embed_to("x.npy", "{out}-a.npy")], holds=(same("{out}.npy", "{out}-a.npy"),)),
@@ -220,6 +279,9 @@ ROWS = [
     Row("13 home", "HOME is a file, a command that computes", embed("x.npy"), environment={"HOME": "{work}/not-a-folder", "XDG_CACHE_HOME": "", "POCL_CACHE_DIR": "", "CHIARO_CACHE_DIR": ""}, status=3,
         says=("POCL_CACHE_DIR",), absent=("{out}.npy",)),
     Row("13 home", "the variable that it names is enough", embed("x.npy"), environment={"HOME": "{work}/not-a-folder", "XDG_CACHE_HOME": "", "POCL_CACHE_DIR": "{out}-pocl"}, holds=(finite("{out}.npy"),)),
+    Row("13 home", "drivers that cannot be loaded", ["devices"], prepare=lambda p: files.write(f"{p['out']}/a.icd", "libof-nowhere.so\n"), environment={"OCL_ICD_VENDORS": "{out}"}, status=3,
+        says=("a.icd", "could be loaded"), unsaid=("install one",)),
+    Row("13 home", "no driver at all", ["devices"], prepare=lambda p: os.makedirs(p["out"]), environment={"OCL_ICD_VENDORS": "{out}"}, status=3, says=("pocl-opencl-icd",)),
     Row("13 home", "doctor says it too", ["doctor"], environment={"HOME": "{work}/not-a-folder", "XDG_CACHE_HOME": "", "POCL_CACHE_DIR": "", "CHIARO_CACHE_DIR": ""}, status=3, says=("POCL_CACHE_DIR",)),
 
     # The same values as another type.
@@ -233,6 +295,10 @@ ROWS = [
     Row("14b pixels", "floats to 255", embed("whole-float.npy"), before=[embed_to("x.npy", "{out}-a.npy")], holds=(same("{out}.npy", "{out}-a.npy"),)),
     Row("14b pixels", "float64 of the other byte order", embed("big-endian.npy"), before=[embed_to("x.npy", "{out}-a.npy")], holds=(same("{out}.npy", "{out}-a.npy"),)),
     Row("14b pixels", "floats to 1 stay floats", embed("unit.npy"), before=[embed_to("x.npy", "{out}-a.npy")], holds=(same("{out}.npy", "{out}-a.npy"),)),
+    Row("14b pixels", "big-endian 16-bit of idx", embed("short.idx"), before=[embed_to("x.npy", "{out}-a.npy")], holds=(same("{out}.npy", "{out}-a.npy"),)),
+    Row("14b pixels", "half floats to 1", evaluate("half.npy", "y.npy", "--holdout", "40", "--json"), holds=(number("raw_knn", 0.9, 1.0),)),
+    Row("14b pixels", "int64 of an archive, in eval", evaluate("numbers.npz:int64", "y.npy", "--holdout", "40", "--json"), before=[], holds=(number("raw_knn", 0.9, 1.0),)),
+    Row("14b pixels", "numbers below 0", evaluate("below.npy", "y.npy", "--holdout", "40"), status=1, says=("-5 to 215", "--range")),
     Row("14b pixels", "16 bits without a word", train("sixteen.npy"), says=("--range",), **REFUSED),
     Row("14b pixels", "16 bits", train("sixteen.npy", "--range", "0,65535", "--crop", "0"), before=[["train", "baseline", "--images", "{work}/x.npy", "--output", "{out}-a", *QUICK, "--crop", "0"]],
         holds=(metadata(MODEL, "chiaro.pixels", "values=range:0,65535"), weights(MODEL, "{out}-a/model.safetensors"))),
@@ -263,6 +329,9 @@ ROWS = [
     Row("17 names", "no labels, but needed", ["train", "supcon", "--data", "{work}/half", "--output", "{out}", *QUICK], says=("train-labels-idx1-ubyte",), **REFUSED),
     Row("17 names", "images gzipped, labels plain", ["train", "supcon", "--data", "{work}/mixed", "--output", "{out}", *QUICK], holds=(metadata(MODEL, "chiaro.classes", "10"),)),
     Row("17 names", "no test part: a fifth, and said", ["eval", "--model", "{grey}", "--data", "{work}/mixed"], says=("80",)),
+    Row("17 names", "images plain, labels gzipped", ["train", "supcon", "--data", "{work}/mixed2", "--output", "{out}", *QUICK], holds=(metadata(MODEL, "chiaro.classes", "10"),)),
+    Row("17 names", "images with dots, as some unpack them", ["eval", "--model", "{grey}", "--data", "{work}/dots", "--holdout", "40", "--json"], holds=(number("raw_knn", 0.9, 1.0),)),
+    Row("17 names", "a file where a folder is wanted", ["train", "baseline", "--data", "{work}/not-a-folder", "--output", "{out}", *QUICK], says=("not-a-folder is no folder", "--images"), **REFUSED),
     Row("17 names", "not there", ["train", "baseline", "--data", "{work}/absent", "--output", "{out}", *QUICK], says=("absent",), **REFUSED),
 
     # Folders of pictures.
@@ -280,7 +349,16 @@ ROWS = [
     Row("pictures", "60,000 × 60,000", ["train", "pictures", "--data", "{work}/huge", "--output", "{out}"], says=("60000", "1.png"), **REFUSED),
     Row("pictures", "mixed sizes", ["train", "baseline", "--data", "{work}/sizes", "--output", "{out}", *QUICK], says=("28", "14", "56"), **REFUSED),
     Row("pictures", "smaller than a window", ["train", "simclr", "--data", "{work}/small", "--output", "{out}", "--quiet"], says=("2 × 2",), **REFUSED),
+    Row("pictures", "hidden folders are said", ["train", "baseline", "--data", "{work}/hidden", "--output", "{out}", *NET, "--epochs", "1", "--batch", "2"], says=("hidden", ".cache", "1 files are neither PNG nor JPEG")),
     Row("pictures", "neither a range", embed("flat", "--range", "0,9"), status=1, absent=("{out}.npy",)),
+
+    # Words of a command line.
+    Row("words", "-h is --help", ["train", "-h"], says=("usage: chiaro train",)),
+    Row("words", "letters that are none", ["embed", "-xyz"], status=2, says=("-x is no option of chiaro embed",)),
+    Row("words", "more threads than are taken", ["search", "--base", "{work}/x.npy", "--query", "{work}/x.npy", "--output", "{out}", "--threads", "65537"], status=2, says=("1 to 65536",), absent=("{out}",)),
+    Row("words", "a folder where a text is wanted", train("x.npy", "--holdout-file", "{work}/nothing"), says=("nothing: cannot read",), **REFUSED),
+    Row("words", "a plan that nothing is left for", ["plan", "clip:8x8x8", "--memory", "1"], status=1, says=("0 bytes are left, 0 bytes in one piece",)),
+    Row("words", "few bytes are said once", ["info", "{old}/model.safetensors"], unsaid=("bytes (",)),
 
     # Selectors.
     Row("21 selectors", "an exclusion alone", ["bench", "clip:8x8x8", "--device", "!cpu"], status=3, says=("!cpu",), unsaid=("\"auto\"",)),
@@ -291,6 +369,10 @@ ROWS = [
     # Scales.
     *[Row("22 scales", f"iris times {scale:g}", ["eval", "--features", "{out}-x.npy", "--labels", "{out}-y.txt", "--holdout", "50", "--seed", "3", "--json"], prepare=iris_at(scale),
           holds=(number("linear", 0.92, 1.0),)) for scale in (1e-9, 1e-3, 1.0, 1e3, 1e9)],
+    *[Row("22 scales", f"{name} of iris", ["eval", "--features", "{out}-x." + name, "--labels", "{out}-y.txt", "--holdout", "50", "--seed", "3", "--metric", "euclidean", "--k", "1,5", "--json"],
+          prepare=iris_as(name), holds=(number("linear", 0.92, 1.0), number("k.1.knn", 0.92, 1.0))) for name in ("npy", "npz:x", "idx", "safetensors:x")],
+    *[Row("22 scales", f"search of iris times {scale:g}, {metric}", ["search", "--base", "{out}-x.npy", "--query", "{out}-x.npy", "--output", "{out}-b", "--metric", metric, "--k", "4", "--quiet"],
+          prepare=iris_at(scale), holds=(nearest_of_iris("{out}-b/indices.npy", metric),)) for scale, metric in ((2.0**-40, "cosine"), (2.0**30, "euclidean"), (2.0**-60, "euclidean"), (2.0**-30, "dot"))],
 
     # Going on.
     Row("23 going on", "a number spelled otherwise", train("x.npy", "--rate", "0.0020", "--resume"), before=[train("x.npy", "--rate", "0.002")], holds=(metadata(MODEL, "chiaro.step", "6"),)),
@@ -302,6 +384,14 @@ ROWS = [
     # Notes.
     Row("24 notes", "an old time-out is forgotten", ["devices"], prepare=lambda p: files.write(f"{p['out']}/probe.notes", open(f"{p['old']}/probe.notes", "rb").read()),
         environment={"CHIARO_CACHE_DIR": "{out}"}, unsaid=("did not answer",)),
+
+    Row("24 notes", "as is a note of its time, where it is two days old", ["doctor", "--quiet"], prepare=note_of("-1 it did not answer within 10 s", 172800), environment={"CHIARO_CACHE_DIR": "{out}"},
+        unsaid=("did not answer",)),
+    Row("24 notes", "and one of the future, by a clock set back", ["devices", "--json"], prepare=note_of("-1 it did not answer within 10 s", -172800), environment={"CHIARO_CACHE_DIR": "{out}"},
+        unsaid=("did not answer",)),
+    Row("24 notes", "cache clear forgets them", ["cache", "clear"], prepare=note_of("-1 it did not answer within 10 s", 60), environment={"CHIARO_CACHE_DIR": "{out}"}, absent=("{out}/probe.notes",)),
+    Row("24 notes", "notes that are none", ["bench", "clip:8x8x8", "--json"], prepare=lambda p: [files.write(f"{p['out']}/{name}", b"\xff\0@@ 9\n\n @\n" * 9) for name in ("core.notes", "probe.notes")],
+        environment={"CHIARO_CACHE_DIR": "{out}"}, holds=(number("reps", 1, 99),)),
 
     # Files of 849e892.
     Row("849e892", "a model: the same features", ["embed", "--model", "{old}/model.safetensors", "--images", "{old}/x.npy", "--output", "{out}.npy", "--quiet"], holds=(same("{out}.npy", "{old}/features.npy"),)),
