@@ -108,7 +108,22 @@ def test_vectors(_, work):
     check(low < p < high and high - low < 3 * half and high - low > half, "an interval about the accuracy", str(found))
     again, _ = evaluate(*files, "--k", "7")
     check(again["linear_interval"] == found["linear_interval"], "the same interval twice")
+    json_beside(files, work, again)
     probe_scales(files, work, base, query)
+
+
+def json_beside(files, work, wanted):
+    """--json-file: the table on stdout, and in the file what --json prints."""
+    path = f"{work}/found.json"
+    code, out, errors = run("eval", *files, "--k", "7", "--json-file", path)
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    found = json.loads(text)
+    found["seconds"] = wanted["seconds"]
+    check(code == 0 and found == wanted and text.endswith("}\n") and "linear probe" in out and "{" not in out, "a table, and JSON in a file", out + errors + text)
+    refused("JSON over an input", 2, "is an input too", "eval", *files, "--json-file", f"{work}/base.npy")
+    refused("two outputs in one", 2, "are both", "eval", *files, "--json-file", path, "--predictions", path)
+    refused("JSON into no folder", 1, "no-folder", "eval", *files, "--json-file", f"{work}/no-folder/x.json")
 
 
 def probe_scales(files, work, base, query):

@@ -64,8 +64,8 @@ start=$SECONDS
 "$chiaro" train simclr --data "$data" --output "$run"
 stage_over train $((SECONDS - start))
 say "trained in $(in_words $((SECONDS - start))); evaluating: about $(in_words "$(rest)")"
-"$chiaro" eval --model "$run/model.safetensors" --data "$data" --json >"$run/eval.json"
-python3 tools/demo_table.py "$run/eval.json"
+"$chiaro" eval --model "$run/model.safetensors" --data "$data" --json-file "$run/eval.json"
+python3 tools/demo_sentence.py "$run/eval.json"
 cat <<END
 
 Next, as they stand:

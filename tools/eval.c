@@ -12,7 +12,7 @@
 
 // ---- options
 // -----------------------------------------------------------------------------------------
-enum { OWN_OPTIONS = 16 };
+enum { OWN_OPTIONS = 17 };
 
 static void list_options(eval *v, tool_option *to)
 {
@@ -48,6 +48,8 @@ static void list_options(eval *v, tool_option *to)
         { "predictions", "FILE",
           "receives the answer for each row that was tested, as text between tabs", &v->predictions,
           NULL, NULL },
+        { "json-file", "FILE", "receives what --json prints, beside the table", &v->json_file, NULL,
+          NULL },
     };
     memcpy(to, own, sizeof own);
     images_add_options(&v->image_options, to + OWN_OPTIONS);
@@ -140,15 +142,24 @@ static int check_tested(const eval *v)
     return v->holdout ? eval_check_holdout(v->holdout) : TOOL_DONE;
 }
 
-static int check_predictions(const eval *v)
+static int check_output(const eval *v, const char *option, const char *path)
 {
     const char *const inputs[] = { v->model,       v->images,   v->labels,        v->test_images,
                                    v->test_labels, v->features, v->test_features, v->holdout_file };
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++)
-        if (inputs[i] && tool_same_file(v->predictions, inputs[i]))
-            return tool_usage("--predictions %s is an input too; it would be written over",
-                              v->predictions);
-    return tool_check_output(v->predictions);
+        if (inputs[i] && tool_same_file(path, inputs[i]))
+            return tool_usage("--%s %s is an input too; it would be written over", option, path);
+    return tool_check_output(path);
+}
+
+static int check_outputs(const eval *v)
+{
+    int result = TOOL_DONE;
+    if (v->predictions && v->json_file && strcmp(v->predictions, v->json_file) == 0)
+        return tool_usage("--predictions and --json-file are both %s", v->json_file);
+    if (v->predictions)
+        result = check_output(v, "predictions", v->predictions);
+    return result == TOOL_DONE && v->json_file ? check_output(v, "json-file", v->json_file) : result;
 }
 
 static int read_options(eval *v, int argc, char **argv)
@@ -183,7 +194,7 @@ static int read_options(eval *v, int argc, char **argv)
         result = check_ways(v);
     if (result == TOOL_DONE)
         result = check_tested(v);
-    return result == TOOL_DONE && v->predictions ? check_predictions(v) : result;
+    return result == TOOL_DONE ? check_outputs(v) : result;
 }
 
 // ---- order
@@ -221,6 +232,8 @@ static int evaluate(eval *v)
         return result;
     const int printed = v->tool.json ? eval_print_json(v) : eval_print(v);
     result = v->predictions ? eval_write_predictions(v) : TOOL_DONE;
+    if (result == TOOL_DONE && v->json_file)
+        result = eval_write_json(v);
     return result == TOOL_DONE ? printed : result;
 }
 

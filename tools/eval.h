@@ -16,7 +16,8 @@ typedef struct eval {
     tool tool;
     const char *model, *data, *images, *labels, *test_images, *test_labels, *features,
         *test_features;
-    const char *holdout, *holdout_file, *k_text, *metric_text, *batch_text, *predictions;
+    const char *holdout, *holdout_file, *k_text, *metric_text, *batch_text, *predictions,
+        *json_file;
     bool per_class, changed;
     image_options image_options;
     size_t batch, ks_asked; // ks_asked: numbers of --k; 0: none given
@@ -43,6 +44,7 @@ void eval_features_close(eval *v);
 
 int eval_print(const eval *v); // a table for people
 int eval_print_json(const eval *v);
+int eval_write_json(const eval *v); // the same text to json_file
 int eval_write_predictions(const eval *v);
 
 // Of one class: rows to learn from, rows that are tested, those of them that are right.

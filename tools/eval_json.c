@@ -137,14 +137,40 @@ static int fill(const eval *v, json_t *to)
     return result;
 }
 
-int eval_print_json(const eval *v)
+// The object as text with its line's end, to be freed; NULL where it could not be made, and a
+// status in *result.
+static char *text_of_all(const eval *v, int *result)
 {
     json_t *root = json_object();
-    const int result = fill(v, root);
-    if (result == TOOL_DONE) {
-        json_dumpf(root, stdout, JSON_REAL_PRECISION(7));
-        printf("\n");
-    }
+    char *text = NULL, *line = NULL;
+    *result = fill(v, root);
+    if (*result == TOOL_DONE)
+        text = json_dumps(root, JSON_REAL_PRECISION(7));
     json_decref(root);
+    if (*result == TOOL_DONE && (!text || asprintf(&line, "%s\n", text) < 0)) {
+        *result = tool_error("no memory for the numbers as JSON");
+        line = NULL;
+    }
+    free(text);
+    return line;
+}
+
+int eval_print_json(const eval *v)
+{
+    int result;
+    char *text = text_of_all(v, &result);
+    if (text)
+        fputs(text, stdout);
+    free(text);
+    return result;
+}
+
+int eval_write_json(const eval *v)
+{
+    int result;
+    char *text = text_of_all(v, &result);
+    if (text)
+        result = tool_write_text(v->json_file, text);
+    free(text);
     return result;
 }
