@@ -79,10 +79,11 @@ static void refuses(void **state)
     } cases[] = {
         { "gpus", CHI_ERR_ARGUMENT, "\"gpu\"" },
         { "nam:x", CHI_ERR_ARGUMENT, "\"name:\"" },
-        { "name:", CHI_ERR_ARGUMENT, "no term" },
-        { "#x", CHI_ERR_ARGUMENT, "no term" },
         { "0", CHI_ERR_ARGUMENT, "nearest is \"#0\"" },
         { "cpu, 12", CHI_ERR_ARGUMENT, "nearest is \"#12\"" },
+        { "name:", CHI_ERR_ARGUMENT, "\"name:\" lacks" },
+        { "!pci:", CHI_ERR_ARGUMENT, "\"pci:\" lacks" },
+        { "#x", CHI_ERR_ARGUMENT, "\"#x\" is no number" },
         { "!", CHI_ERR_ARGUMENT, "no term" },
         { "#7", CHI_ERR_NO_DEVICE, "#2 (Big Chip)" },
         { "accelerator", CHI_ERR_NO_DEVICE, "matches no device" },

@@ -211,10 +211,11 @@ static void print_meaning(const eval *v)
     char time[TEXT_ROOM];
     printf("\n");
     text_say(stdout, 0,
-             "Learnt from %zu rows, tested on %zu, %zu classes, %s. The most frequent class as the "
+             "Learnt from %zu rows, tested on %zu, %zu class%s, %s. The most frequent class as the "
              "only answer would be "
              "right in %.4f.",
-             v->e.base.count, v->e.query.count, v->e.base_classes, text_seconds(v->seconds, time),
+             v->e.base.count, v->e.query.count, v->e.base_classes, v->e.base_classes == 1 ? "" : "es",
+             text_seconds(v->seconds, time),
              guess(&v->e));
     if (!v->features)
         text_say(stdout, 0,

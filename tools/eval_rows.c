@@ -168,15 +168,14 @@ static int hold_out(const eval_ask *ask, const eval_set *set, split *s, eval_not
         return take_models(ask, set, s, notes);
     if (!ask->holdout && ask->model && ask->facts->holdout)
         eval_note(notes,
-                  "%s holds other images than those that %s was trained on, so none of them were "
-                  "held out",
+                  "%s holds other images than those that %s was trained on, and which of them it has seen "
+                  "is not known",
                   set->path, ask->model);
     return draw(ask, set, count_of(ask, set), s, notes);
 }
 
-// ---- what must be known
-// ------------------------------------------------------------------------------ Of the rows that
-// are tested, those that the model was trained on.
+// ---- what must be known -----------------------------------------------------------------------------
+// Of the rows that are tested, those that the model was trained on.
 static int note_trained(const eval_ask *ask, const eval_set *set, const eval_side *side,
                         eval_notes *notes)
 {

@@ -78,9 +78,11 @@ static chi_status check_term(const char *term)
         return CHI_OK;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         const size_t length = strlen(fields[i].prefix);
-        if (strncmp(term, fields[i].prefix, length) == 0 && term[length])
-            return CHI_OK;
+        if (strncmp(term, fields[i].prefix, length) == 0)
+            return term[length] ? CHI_OK : chi__fail(NULL, CHI_ERR_ARGUMENT, "device selector: \"%s\" lacks what the device's is to be like, behind the colon", term);
     }
+    if (term[0] == '#')
+        return chi__fail(NULL, CHI_ERR_ARGUMENT, "device selector: \"%.60s\" is no number of a device, as #0 (chiaro devices lists them)", term);
     char number[32] = "#"; // a bare number is meant as an index
     const bool bare = chi__parse_u64(term, &index);
     if (bare)

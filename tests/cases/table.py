@@ -267,7 +267,7 @@ ROWS = [
     Row("12 holdout", "the same number given", evaluate("sorted.npy", "y-sorted.npy", "--holdout", "46", "--json", model="held"), holds=(number("n_test", 46, 46), number("raw_knn", 0.9, 1.0)),
         unsaid=("trained on",)),
     Row("12 holdout", "another number is said", evaluate("sorted.npy", "y-sorted.npy", "--holdout", "50", model="held"), says=("trained on",)),
-    Row("12 holdout", "other images than the model's: a fifth, and said", evaluate("x.npy", "y.npy", model="held"), says=("80",)),
+    Row("12 holdout", "other images than the model's: a fifth, and said", evaluate("x.npy", "y.npy", model="held"), says=("80", "which of them it has seen is not known")),
     Row("12 holdout", "larger than the data", supcon("x.npy", "y.npy", "--holdout", "400"), says=("400",), **REFUSED),
     Row("12 holdout", "rows by name", supcon("x.npy", "y.npy", "--holdout-file", "{work}/rows.txt"), holds=(metadata(MODEL, "chiaro.holdout", "0-39"),)),
     Row("12 holdout", "in percent", supcon("x.npy", "y.npy", "--holdout", "10%"), holds=(metadata(MODEL, "chiaro.holdout", " "),)),
