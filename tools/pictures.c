@@ -44,7 +44,7 @@ static void say_facts(const tool_images *im, const chi_pictures_facts *f, bool q
     if (f->loops)
         tool_say(quiet, "%s: %zu links that loop were not followed", im->path, f->loops);
     if (f->others)
-        tool_say(quiet, "%s: %zu files are neither PNG nor JPEG, and left out", im->path, f->others);
+        tool_say(quiet, "%s: %zu file%s neither PNG nor JPEG, and left out", im->path, f->others, f->others == 1 ? " is" : "s are");
     const chi_labels *classes = chi_pictures_labels(im->pictures);
     size_t hidden = 0, first = 0;
     for (size_t i = 0; classes && i < classes->classes; i++)

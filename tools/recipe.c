@@ -121,6 +121,8 @@ static char *trim(char *text)
 int recipe_read(recipe *r, const char *text, const char *name)
 {
     char line[RECIPE_TEXT + 64], where[320];
+    size_t lines[RECIPE_KEYS + 1] = { 0 }; // in which each key is set; the last: of none
+    text += strncmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; // a byte-order mark
     for (size_t number = 1; *text; number++) {
         const size_t length = strcspn(text, "\n");
         snprintf(where, sizeof where, "%.256s:%zu", name, number);
@@ -135,9 +137,13 @@ int recipe_read(recipe *r, const char *text, const char *name)
         if (!equals)
             return tool_usage("%s: \"%s\" is not key = value", where, key);
         *equals = 0;
+        const size_t i = recipe_find(trim(key));
+        if (i < RECIPE_KEYS && lines[i])
+            return tool_usage("%s: %s is set by line %zu already", where, keys[i].name, lines[i]);
         const int result = recipe_set(r, trim(key), trim(equals + 1), where);
         if (result != TOOL_DONE)
             return result;
+        lines[i] = number;
     }
     return TOOL_DONE;
 }
@@ -151,7 +157,7 @@ static int take_number(recipe *r, size_t i)
     if (keys[i].kind == COUNT)
         value = (double)count;
     if (!good || !(value >= keys[i].low && value <= keys[i].high))
-        return tool_usage("%s = %s: it must be a %snumber from %g to %g", keys[i].name, r->text[i],
+        return tool_usage("%s = %s: it must be a %snumber from %.10g to %.10g", keys[i].name, r->text[i],
                           keys[i].kind == COUNT ? "whole " : "", keys[i].low, keys[i].high);
     if (keys[i].place && keys[i].kind == COUNT)
         *(uint64_t *)(void *)((char *)r + keys[i].place) = count;

@@ -149,6 +149,18 @@ def note_of(note, age):
     return prepare
 
 
+def recipe_of(text):
+    return lambda places: files.write(f"{places['out']}.txt", text)
+
+
+def finite_weights(path):
+    def holds(places, _):
+        tensors = files.read_safetensors(path.format(**places))[0]
+        values = [v for kind, _, data in tensors.values() if kind == "F32" for v in struct.unpack(f"<{len(data) // 4}f", data)]
+        return None if values and all(map(math.isfinite, values)) else f"{path} holds no numbers, or not all are finite"
+    return holds
+
+
 def iris_as(name):
     """Another container, of numbers so small or large that float32 only just holds them."""
     def prepare(places):
@@ -349,12 +361,17 @@ ROWS = [
     Row("pictures", "60,000 × 60,000", ["train", "pictures", "--data", "{work}/huge", "--output", "{out}"], says=("60000", "1.png"), **REFUSED),
     Row("pictures", "mixed sizes", ["train", "baseline", "--data", "{work}/sizes", "--output", "{out}", *QUICK], says=("28", "14", "56"), **REFUSED),
     Row("pictures", "smaller than a window", ["train", "simclr", "--data", "{work}/small", "--output", "{out}", "--quiet"], says=("2 × 2",), **REFUSED),
-    Row("pictures", "hidden folders are said", ["train", "baseline", "--data", "{work}/hidden", "--output", "{out}", *NET, "--epochs", "1", "--batch", "2"], says=("hidden", ".cache", "1 files are neither PNG nor JPEG")),
+    Row("pictures", "hidden folders are said", ["train", "baseline", "--data", "{work}/hidden", "--output", "{out}", *NET, "--epochs", "1", "--batch", "2"], says=("hidden", ".cache", "1 file is neither PNG nor JPEG")),
     Row("pictures", "neither a range", embed("flat", "--range", "0,9"), status=1, absent=("{out}.npy",)),
 
     # Words of a command line.
     Row("words", "-h is --help", ["train", "-h"], says=("usage: chiaro train",)),
     Row("words", "letters that are none", ["embed", "-xyz"], status=2, says=("-x is no option of chiaro embed",)),
+    Row("words", "a recipe with a byte-order mark", ["train", "--recipe", "{out}.txt", "--images", "{work}/x.npy", "--output", "{out}", "--steps", "1", "--quiet"],
+        prepare=recipe_of("\ufeffloss = ntxent\r\nencoder = flatten linear:4\r\nbatch = 8\r\n"), holds=(finite_weights(MODEL),)),
+    Row("words", "a recipe that says a thing twice", ["train", "--recipe", "{out}.txt", "--images", "{work}/x.npy", "--output", "{out}"],
+        prepare=recipe_of("batch = 8\nencoder = flatten linear:4\nbatch = 9\n"), status=2, says=(".txt:3", "batch is set by line 1"), absent=("{out}",)),
+    Row("words", "a number beyond its range", train("x.npy", "--batch", "0"), status=2, says=("from 1 to 16777216",), absent=("{out}",)),
     Row("words", "more threads than are taken", ["search", "--base", "{work}/x.npy", "--query", "{work}/x.npy", "--output", "{out}", "--threads", "65537"], status=2, says=("1 to 65536",), absent=("{out}",)),
     Row("words", "a folder where a text is wanted", train("x.npy", "--holdout-file", "{work}/nothing"), says=("nothing: cannot read",), **REFUSED),
     Row("words", "a plan that nothing is left for", ["plan", "clip:8x8x8", "--memory", "1"], status=1, says=("0 bytes are left, 0 bytes in one piece",)),
