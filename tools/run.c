@@ -51,11 +51,10 @@ static int put_config(const run *r, const recipe *wanted)
 int run_start(run *r, const recipe *wanted, const char *held)
 {
     char path[4200];
-    int result = tool_make_folder(r->folder);
-    if (result == TOOL_DONE) // before config.txt, which makes the folder a run's
+    int result = r->there ? TOOL_DONE : tool_make_folder(r->folder);
+    if (result == TOOL_DONE && !r->there) // before config.txt, which makes the folder a run's
         result = put_held(r, held);
-    if (result == TOOL_DONE &&
-        (!r->there || r->longer || recipe_difference(&r->before, wanted, false) < RECIPE_KEYS))
+    if (result == TOOL_DONE && !r->there)
         result = put_config(r, wanted);
     path_of(r, "metrics.jsonl", path);
     if (result == TOOL_DONE && !(r->metrics = fopen(path, r->there ? "r+" : "w")) &&
@@ -224,6 +223,16 @@ static int take_checkpoint(model *m, chi_optimizer *const *optimizers, const cha
     return result;
 }
 
+// What is asked for now, where the folder says otherwise; once it is sure that the run goes on.
+static int put_changes(const run *r, const model_facts *f)
+{
+    const bool changed = recipe_difference(&r->before, &f->recipe, false) < RECIPE_KEYS;
+    int result = f->holdout ? put_held(r, f->holdout) : TOOL_DONE;
+    if (result == TOOL_DONE && (r->longer || changed))
+        result = put_config(r, &f->recipe);
+    return result;
+}
+
 int run_resume(run *r, model *m, chi_optimizer *const *optimizers, uint64_t *step)
 {
     uint64_t *steps = malloc(MOST_CHECKPOINTS * sizeof *steps);
@@ -242,5 +251,7 @@ int run_resume(run *r, model *m, chi_optimizer *const *optimizers, uint64_t *ste
     free(steps);
     if (count == 0)
         result = TOOL_DONE; // stopped before the first checkpoint: from the start
-    return result == TOOL_DONE ? cut_metrics(r, *step) : TOOL_FAILED;
+    if (result == TOOL_DONE)
+        result = cut_metrics(r, *step);
+    return result == TOOL_DONE ? put_changes(r, &m->facts) : TOOL_FAILED;
 }

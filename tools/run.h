@@ -23,8 +23,8 @@ int run_look(run *r, const char *folder, const recipe *wanted, bool resume);
 // The rows that the run held out of n: false in *found where it leaves them to the recipe. A
 // failure is said.
 int run_held(const run *r, size_t n, split *out, bool *found);
-// Makes the folder and writes holdout.txt (held NULL: none is) and config.txt, or goes on with what
-// is there.
+// Makes the folder and writes holdout.txt (held NULL: none is) and config.txt, or opens what is
+// there and changes nothing.
 int run_start(run *r, const recipe *wanted, const char *held);
 void run_close(run *r);
 
@@ -36,7 +36,7 @@ int run_flush(run *r); // says when the disk is full
 int run_checkpoint(run *r, const model *m, const chi_optimizer *const *optimizers, uint64_t step,
                    size_t keep);
 // The newest checkpoint that is whole and of the model's data (its facts); metrics.jsonl is cut
-// back to its step.
+// back to its step, config.txt says what is asked for now.
 int run_resume(run *r, model *m, chi_optimizer *const *optimizers, uint64_t *step);
 
 #endif

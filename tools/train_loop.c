@@ -148,10 +148,11 @@ static int stop_early(trainer *t)
     return t->limited ? TOOL_DONE : TOOL_INTERRUPTED;
 }
 
-// Whether one more step and two files might not end in time; margin: the longest step so far.
-static bool time_is_over(const trainer *t, double margin)
+// Whether one more step, two files and the end might not be done in time; longest: of the steps.
+static bool time_is_over(const trainer *t, double longest)
 {
-    return t->limit > 0.0 && tool_seconds() - t->began + 1.5 * margin + 0.2 > t->limit;
+    const double rest = 1.5 * longest + 0.3 + 0.02 * t->limit;
+    return t->limit > 0.0 && tool_seconds() - t->began + rest > t->limit;
 }
 
 // ---- the walk -----------------------------------------------------------------------------------
