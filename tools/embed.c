@@ -39,7 +39,7 @@ static int read_options(embedding *e, int argc, char **argv)
     };
     const tool_command command = {
         "embed --model FILE --images FILE --output FILE",
-        NULL,
+        "Features of images by a trained encoder." IMAGES_ABOUT,
         "chiaro embed --model run/model.safetensors --images X.npy --output features.npy",
         TOOL_OPENS | TOOL_QUIET,
         0,

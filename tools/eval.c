@@ -171,7 +171,7 @@ static int read_options(eval *v, int argc, char **argv)
         "learnt from them, name the class of rows "
         "that are tested. Features of a model stand beside those of the same network untrained and "
         "beside raw pixels. Intervals are "
-        "bootstrap ones, 95 %.",
+        "bootstrap ones, 95 %." IMAGES_ABOUT,
         "chiaro eval --model run/model.safetensors --data /usr/share/datasets/fashion-mnist --json",
         TOOL_OPENS | TOOL_SEED | TOOL_JSON | TOOL_QUIET,
         0,

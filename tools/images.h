@@ -10,6 +10,17 @@ typedef struct image_options {
     const char *layout, *range, *size, *max_pixels, *picture_memory, *unlabelled;
     bool grey, skip_broken;
 } image_options;
+// What the help of these commands says of images: how arrays are laid out, in numpy and PIL.
+#define IMAGES_ABOUT                                                                            \
+    "\nImages are PNG and JPEG files below a folder, or an array in .npy, .npz:NAME, idx or "     \
+    "safetensors:NAME:\n"                                                                         \
+    "  grey, x[count][rows][columns]: np.save(\"X.npy\", x)\n"                                    \
+    "  nchw, x[count][channels][rows][columns]: np.save(\"X.npy\", x)\n"                          \
+    "  nhwc, x[count][rows][columns][channels]: np.savez(\"S.npz\", x=x, y=y)\n"                  \
+    "  PIL, nhwc: x = np.stack([np.asarray(Image.open(p).resize((64, 64)))\n"                     \
+    "                           for p in paths])\n"                                               \
+    "Whole numbers are bytes from 0 to 255, others from 0 to 1; --range says what else they "     \
+    "are. Labels are integers or names, one an image, also as a text with one a line."
 enum { IMAGE_OPTIONS = 8 };
 void images_add_options(image_options *o, tool_option *to); // to [IMAGE_OPTIONS]
 

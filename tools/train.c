@@ -142,7 +142,7 @@ int train_options(trainer *t, int argc, char **argv)
     const tool_command command = {
         "train RECIPE --data DIR --output DIR [OPTIONS]",
         "recipes: pictures, simclr, supcon, baseline; every key of a recipe is an option (chiaro "
-        "train RECIPE --help shows its values)",
+        "train RECIPE --help shows its values)" IMAGES_ABOUT,
         "chiaro train simclr --data /usr/share/datasets/fashion-mnist --output run --epochs 2",
         TOOL_OPENS | TOOL_SEED | TOOL_QUIET,
         1,
