@@ -194,6 +194,11 @@ def test_plan(work):
     check(code == 0 and sorted(os.listdir(work)) == before, "--dry-run writes nothing", errors)
     for word in ("device: ", "networks", "optimisers", "in all", "time: ", "for 21 steps", "disk: ", "are free", "nothing was written"):
         check(word in out, f"--dry-run says \"{word}\"", out)
+    with open(f"{work}/plain", "w", encoding="ascii"):
+        pass
+    for more in ([], ["--dry-run"]):
+        refused("an output that is a file", 1, "is no folder", "train", "simclr", "--images", f"{work}/x.npy", "--output", f"{work}/plain", *TINY, *more)
+    refused("no output", 2, "is empty", "train", "simclr", "--images", f"{work}/x.npy", "--output", "", *TINY)
     refused("--dry-run of a run that is there", 1, "holds a run already", "train", "simclr", "--images", f"{work}/x.npy", "--output", f"{work}/straight", *TINY, "--dry-run")
 
 

@@ -3,6 +3,7 @@
 // held out. Header: run.h.
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "run.h"
@@ -66,6 +67,11 @@ int run_look(run *r, const char *folder, const recipe *wanted, bool resume)
     if (strlen(folder) >= sizeof r->folder - 100)
         return tool_usage("--output has %zu characters, at most %zu are taken", strlen(folder),
                           sizeof r->folder - 100);
+    struct stat facts;
+    if (!*folder)
+        return tool_usage("--output is empty; it names a folder");
+    if (stat(folder, &facts) == 0 && !S_ISDIR(facts.st_mode))
+        return tool_error("%s is no folder; --output names the folder of a run", folder);
     snprintf(r->folder, sizeof r->folder, "%s", folder);
     r->there = is_there(r, "config.txt", path);
     if (r->there && !resume)
