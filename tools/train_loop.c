@@ -35,6 +35,16 @@ static int upload_batch(trainer *t, uint64_t step)
     return st == CHI_OK ? TOOL_DONE : tool_fail(st);
 }
 
+// In the first step a driver may compile for many seconds: each part is waited for, and shown.
+static chi_status show_first(trainer *t, uint64_t step, const char *done)
+{
+    if (step != t->first_step || !t->progress.total)
+        return CHI_OK;
+    const chi_status st = chi_device_finish(t->dev);
+    progress_show(&t->progress, step, "first step: %s", done);
+    return st;
+}
+
 static chi_status compute(trainer *t, uint64_t step, float rate)
 {
     const size_t rows = 2 * t->batch;
@@ -49,15 +59,23 @@ static chi_status compute(trainer *t, uint64_t step, float rate)
                                  .labels = supervised(t) ? t->pair_labels : NULL };
     chi_status st = chi_augment_eval(t->augment, t->pool, t->indices, t->batch, 2, step, views);
     if (st == CHI_OK)
+        st = show_first(t, step, "views");
+    if (st == CHI_OK)
         st = chi_encoder_forward(t->model.encoder, views, features);
     if (st == CHI_OK)
         st = chi_encoder_forward(t->model.head, features, outputs);
     if (st == CHI_OK)
+        st = show_first(t, step, "forward pass");
+    if (st == CHI_OK)
         st = chi_loss_eval(t->loss, &args, NULL);
+    if (st == CHI_OK)
+        st = show_first(t, step, "loss");
     if (st == CHI_OK)
         st = chi_encoder_backward(t->model.head, grad_outputs, grad_features);
     if (st == CHI_OK)
         st = chi_encoder_backward(t->model.encoder, grad_features, (chi_matrix){ 0 });
+    if (st == CHI_OK)
+        st = show_first(t, step, "backward pass");
     for (int i = 0; i < 2 && st == CHI_OK; i++)
         st = chi_optimizer_step(t->optimizers[i], rate);
     return st;
