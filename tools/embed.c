@@ -103,8 +103,7 @@ static int open_model(embedding *e)
     return st == CHI_OK ? TOOL_DONE : tool_fail(st);
 }
 
-// ---- names
-// -------------------------------------------------------------------------------------------
+// ---- names --------------------------------------------------------------------------------------
 static void write_names(FILE *to, const tool_images *im, char *room)
 {
     fputs(NAMES_HEAD, to);
@@ -138,8 +137,7 @@ static int save_names(const embedding *e)
     return result;
 }
 
-// ---- features
-// ----------------------------------------------------------------------------------------
+// ---- features -----------------------------------------------------------------------------------
 static chi_status append(void *user, size_t first, chi_matrix rows)
 {
     embedding *e = user;

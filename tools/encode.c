@@ -15,8 +15,7 @@ int encode_rules(const model_file *file, const image_options *o, pixel_rules *ou
                                            : result;
 }
 
-// ---- what fits
-// ---------------------------------------------------------------------------------------
+// ---- what fits ----------------------------------------------------------------------------------
 static uint64_t stage_bytes(const tool_images *images, const encode_plan *p)
 {
     const uint64_t floats = p->features ? images->pixels + p->features : 0;
@@ -84,8 +83,7 @@ int encode_fit(chi_device *dev, const model_file *file, const tool_images *image
     return low ? TOOL_DONE : refuse(images, keep_bytes, bytes, left, budget);
 }
 
-// ---- a stage
-// -----------------------------------------------------------------------------------------
+// ---- a stage ------------------------------------------------------------------------------------
 int encode_stage_open(encode_stage *s, chi_device *dev, tool_images *images,
                       const encode_plan *plan)
 {
@@ -110,8 +108,7 @@ void encode_stage_close(encode_stage *s)
     *s = (encode_stage){ 0 };
 }
 
-// ---- the walk
-// ----------------------------------------------------------------------------------------
+// ---- the walk -----------------------------------------------------------------------------------
 static chi_status encode(encode_stage *s, model *m, size_t rows, bool head, chi_matrix z)
 {
     const tool_images *im = s->images;

@@ -10,8 +10,7 @@
 
 #include "metric.h"
 
-// ---- options
-// -----------------------------------------------------------------------------------------
+// ---- options ------------------------------------------------------------------------------------
 enum { OWN_OPTIONS = 17 };
 
 static void list_options(eval *v, tool_option *to)
@@ -197,8 +196,7 @@ static int read_options(eval *v, int argc, char **argv)
     return result == TOOL_DONE ? check_outputs(v) : result;
 }
 
-// ---- order
-// -------------------------------------------------------------------------------------------
+// ---- order --------------------------------------------------------------------------------------
 // Twenty neighbours where there are as many rows.
 static int fit_neighbours(eval *v)
 {

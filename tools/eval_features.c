@@ -9,8 +9,7 @@
 
 enum { BLOCK_FLOATS = 1 << 22 };
 
-// ---- files
-// -------------------------------------------------------------------------------------------
+// ---- files --------------------------------------------------------------------------------------
 static int open_vectors(const char *path, chi_npy_reader **out)
 {
     const chi_status st = chi_npy_open(path, out);
@@ -76,8 +75,7 @@ void eval_features_close(eval *v)
     chi_labels_free(&v->test_vector_labels);
 }
 
-// ---- to the device
-// -----------------------------------------------------------------------------------
+// ---- to the device ------------------------------------------------------------------------------
 static int check_row(const char *path, int32_t row, const float *values, size_t width)
 {
     for (size_t i = 0; i < width; i++)

@@ -5,8 +5,7 @@
 
 #include "eval.h"
 
-// ---- images and rows
-// ---------------------------------------------------------------------------------
+// ---- images and rows ----------------------------------------------------------------------------
 static int open_set(eval *v, tool_images *set, const char *part, const char *images,
                     const char *labels, const pixel_rules *rules)
 {
@@ -57,8 +56,7 @@ void eval_images_close(eval *v)
     model_file_close(&v->file);
 }
 
-// ---- features
-// ----------------------------------------------------------------------------------------
+// ---- features -----------------------------------------------------------------------------------
 static tool_images *tested_set(eval *v) { return v->test_set.count ? &v->test_set : &v->set; }
 
 // One side through the model (NULL: as pixels) to rows of its own.

@@ -27,8 +27,7 @@ eval_count *eval_count_classes(const evaluation *e, const eval_score *score)
     return n;
 }
 
-// ---- accuracies
-// --------------------------------------------------------------------------------------
+// ---- accuracies ---------------------------------------------------------------------------------
 // One cell; the last of a line ends it.
 static void print_cell(const char *text, bool last)
 {
@@ -138,8 +137,7 @@ static int print_accuracies(const eval *v)
     return result;
 }
 
-// ---- classes
-// -----------------------------------------------------------------------------------------
+// ---- classes ------------------------------------------------------------------------------------
 static void print_share(const eval_count *n, bool measured_too)
 {
     if (measured_too && n->tested)
@@ -245,8 +243,7 @@ int eval_print(const eval *v)
     return result;
 }
 
-// ---- every answer
-// ------------------------------------------------------------------------------------
+// ---- every answer -------------------------------------------------------------------------------
 static void write_answer(FILE *to, const eval *v, const eval_score *s, size_t i, char *room)
 {
     fprintf(to, "\t%s",

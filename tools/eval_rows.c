@@ -12,8 +12,7 @@
 enum { NAME_ROOM = 96, FEW = 5 };
 static const double USUAL_PERCENT = 20.0;
 
-// ---- notes
-// -------------------------------------------------------------------------------------------
+// ---- notes --------------------------------------------------------------------------------------
 void eval_note(eval_notes *notes, const char *format, ...)
 {
     char text[2000];
@@ -56,8 +55,7 @@ static int take_rows(const eval_set *set, const int32_t *rows, size_t n, eval_si
     return TOOL_DONE;
 }
 
-// ---- which are held out
-// ------------------------------------------------------------------------------
+// ---- which are held out -------------------------------------------------------------------------
 static bool read_percent(const char *text, double *percent)
 {
     char number[32];
@@ -174,7 +172,7 @@ static int hold_out(const eval_ask *ask, const eval_set *set, split *s, eval_not
     return draw(ask, set, count_of(ask, set), s, notes);
 }
 
-// ---- what must be known -----------------------------------------------------------------------------
+// ---- what must be known -------------------------------------------------------------------------
 // Of the rows that are tested, those that the model was trained on.
 static int note_trained(const eval_ask *ask, const eval_set *set, const eval_side *side,
                         eval_notes *notes)

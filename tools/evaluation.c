@@ -9,8 +9,7 @@
 #include "progress.h"
 #include "text.h"
 
-// ---- progress
-// ----------------------------------------------------------------------------------------
+// ---- progress -----------------------------------------------------------------------------------
 typedef struct watch {
     progress shown;
     const char *name, *doing;
@@ -40,8 +39,7 @@ static bool lacks_memory(chi_status st, const char *what, char *why, size_t room
     return st == CHI_ERR_DEVICE_MEMORY || st == CHI_ERR_MEMORY;
 }
 
-// ---- measuring
-// ---------------------------------------------------------------------------------------
+// ---- measuring ----------------------------------------------------------------------------------
 static chi_status set_score(const evaluation *e, const int32_t *predicted, double accuracy,
                             eval_score *out)
 {
@@ -137,8 +135,7 @@ int evaluation_difference(const evaluation *e, const eval_score *a, const eval_s
     return st == CHI_OK ? TOOL_DONE : tool_fail(st);
 }
 
-// ---- memory
-// ------------------------------------------------------------------------------------------
+// ---- memory -------------------------------------------------------------------------------------
 uint64_t evaluation_bytes(const evaluation *e, size_t width)
 {
     return 4ull * (e->base.count + e->query.count) * width;

@@ -11,19 +11,34 @@
 void images_add_options(image_options *o, tool_option *to)
 {
     const tool_option all[IMAGE_OPTIONS] = {
-        { "layout", "nchw|nhwc", "sides of arrays of four dimensions; default: by the sides", &o->layout, NULL, NULL },
-        { "range", "LOW,HIGH", "numbers that become black and white; default: 0,255 for whole numbers, 0,1 for others", &o->range, NULL, NULL },
-        { "size", "N", "pictures: shorter side scaled to N, then the centre N × N; default: the recipe's or the model's", &o->size, NULL, NULL },
+        { "layout", "nchw|nhwc", "sides of arrays of four dimensions; default: by the sides",
+          &o->layout, NULL, NULL },
+        { "range", "LOW,HIGH",
+          "numbers that become black and white; default: 0,255 for whole numbers, 0,1 for others",
+          &o->range, NULL, NULL },
+        { "size", "N",
+          "pictures: shorter side scaled to N, then the centre N × N; default: the recipe's or the "
+          "model's",
+          &o->size, NULL, NULL },
         { "grey", NULL, "pictures: one channel instead of three", NULL, &o->grey, NULL },
-        { "max-pixels", "N", "pictures: larger ones are refused", &o->max_pixels, NULL, "268435456" },
-        { "skip-broken", NULL, "pictures: leave out broken files, and count them", NULL, &o->skip_broken, NULL },
-        { "picture-memory", "BYTES", "pictures: decode them once if they fit in so much, as 800M; default: a quarter of what is free", &o->picture_memory, NULL, NULL },
-        { "unlabelled", "VALUE", "the label of images that have no class", &o->unlabelled, NULL, "-1" },
+        { "max-pixels", "N", "pictures: larger ones are refused", &o->max_pixels, NULL,
+          "268435456" },
+        { "skip-broken", NULL, "pictures: leave out broken files, and count them", NULL,
+          &o->skip_broken, NULL },
+        { "picture-memory", "BYTES",
+          "pictures: decode them once if they fit in so much, as 800M; default: a quarter of what "
+          "is free",
+          &o->picture_memory, NULL, NULL },
+        { "unlabelled", "VALUE", "the label of images that have no class", &o->unlabelled, NULL,
+          "-1" },
     };
     memcpy(to, all, sizeof all);
 }
 
-size_t image_bytes(const tool_images *images) { return images->pixels * (images->floats ? sizeof(float) : 1); }
+size_t image_bytes(const tool_images *images)
+{
+    return images->pixels * (images->floats ? sizeof(float) : 1);
+}
 
 bool images_is_folder(const char *path)
 {
@@ -31,13 +46,15 @@ bool images_is_folder(const char *path)
     return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
 }
 
-// ---- arrays ------------------------------------------------------------------------------------------
+// ---- arrays -------------------------------------------------------------------------------------
 static int open_array(tool_images *im, const image_options *o, chi_shape wanted, bool quiet)
 {
     pixel_array a;
     if (o->size || o->grey || o->skip_broken || o->max_pixels || o->picture_memory)
-        return tool_usage("%s is an array: --size, --grey, --max-pixels, --skip-broken and --picture-memory are for folders "
-                          "of pictures", im->path);
+        return tool_usage("%s is an array: --size, --grey, --max-pixels, --skip-broken and "
+                          "--picture-memory are for folders "
+                          "of pictures",
+                          im->path);
     const int result = pixels_read_array(im->path, &im->rules, wanted, quiet, &a);
     if (result != TOOL_DONE)
         return result;
@@ -49,25 +66,31 @@ static int open_array(tool_images *im, const image_options *o, chi_shape wanted,
     im->floats = a.floats;
     im->values = a.values;
     const uint64_t sides[] = { a.shape.channels, a.shape.height, a.shape.width, a.floats };
-    im->hash = chi_hash(chi_hash(CHI_HASH_START, sides, sizeof sides), im->values, im->count * image_bytes(im));
+    im->hash = chi_hash(chi_hash(CHI_HASH_START, sides, sizeof sides), im->values,
+                        im->count * image_bytes(im));
     return TOOL_DONE;
 }
 
-// ---- either ------------------------------------------------------------------------------------------
+// ---- either -------------------------------------------------------------------------------------
 static int check_shape(const tool_images *im, chi_shape wanted)
 {
     const chi_shape s = im->shape;
-    if (!wanted.channels || (s.channels == wanted.channels && s.height == wanted.height && s.width == wanted.width))
+    if (!wanted.channels ||
+        (s.channels == wanted.channels && s.height == wanted.height && s.width == wanted.width))
         return TOOL_DONE;
-    return tool_error("%s holds images of %zu × %zu × %zu (channels, rows, columns), the model takes %zu × %zu × %zu", im->path,
-                      s.channels, s.height, s.width, wanted.channels, wanted.height, wanted.width);
+    return tool_error("%s holds images of %zu × %zu × %zu (channels, rows, columns), the model "
+                      "takes %zu × %zu × %zu",
+                      im->path, s.channels, s.height, s.width, wanted.channels, wanted.height,
+                      wanted.width);
 }
 
-int images_open(tool_images *out, const char *path, const image_options *o, const pixel_rules *rules, chi_shape wanted, bool quiet)
+int images_open(tool_images *out, const char *path, const image_options *o,
+                const pixel_rules *rules, chi_shape wanted, bool quiet)
 {
     *out = (tool_images){ .rules = *rules };
     snprintf(out->path, sizeof out->path, "%s", path);
-    int result = images_is_folder(path) ? pictures_open(out, o, quiet) : open_array(out, o, wanted, quiet);
+    int result =
+        images_is_folder(path) ? pictures_open(out, o, quiet) : open_array(out, o, wanted, quiet);
     if (result == TOOL_DONE && out->count > INT32_MAX)
         result = tool_error("%s holds %zu images, at most 2147483647 are taken", path, out->count);
     if (result == TOOL_DONE)
@@ -81,10 +104,12 @@ int images_open(tool_images *out, const char *path, const image_options *o, cons
 // there is none.
 static bool find_idx(const char *folder, const char *part, const char *what, char *to, size_t room)
 {
-    static const char *const forms[] = { "%.4000s/%s-%.6s-%s-ubyte.gz", "%.4000s/%s-%.6s-%s-ubyte", "%.4000s/%s-%.6s.%s-ubyte.gz",
+    static const char *const forms[] = { "%.4000s/%s-%.6s-%s-ubyte.gz", "%.4000s/%s-%.6s-%s-ubyte",
+                                         "%.4000s/%s-%.6s.%s-ubyte.gz",
                                          "%.4000s/%s-%.6s.%s-ubyte" };
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-        snprintf(to, room, forms[i], folder, part, what, what + 7); // "images-idx3" or "labels-idx1"
+        snprintf(to, room, forms[i], folder, part, what,
+                 what + 7); // "images-idx3" or "labels-idx1"
         if (access(to, F_OK) == 0)
             return true;
     }
@@ -97,18 +122,21 @@ bool images_have_part(const char *folder, const char *part)
     return find_idx(folder, part, "images-idx3", path, sizeof path);
 }
 
-int images_open_data(tool_images *out, const char *folder, const char *part, label_use labels, const image_options *o,
-                     const pixel_rules *rules, chi_shape wanted, bool quiet)
+int images_open_data(tool_images *out, const char *folder, const char *part, label_use labels,
+                     const image_options *o, const pixel_rules *rules, chi_shape wanted, bool quiet)
 {
     char images[4200], other[4200];
     *out = (tool_images){ 0 };
-    if (!find_idx(folder, part, "images-idx3", images, sizeof images) && find_idx(folder, "train", "images-idx3", other, sizeof other))
+    if (!find_idx(folder, part, "images-idx3", images, sizeof images) &&
+        find_idx(folder, "train", "images-idx3", other, sizeof other))
         return tool_error("%s holds no %s-images-idx3-ubyte(.gz)", folder, part);
     if (access(folder, F_OK) == 0 && !images_is_folder(folder))
         return tool_error("%s is no folder, which --data takes; --images takes a file", folder);
     if (!images_is_folder(folder))
-        return tool_error("%s is no folder that can be opened; on Debian: apt-get install dataset-fashion-mnist, then --data "
-                          "/usr/share/datasets/fashion-mnist", folder);
+        return tool_error("%s is no folder that can be opened; on Debian: apt-get install "
+                          "dataset-fashion-mnist, then --data "
+                          "/usr/share/datasets/fashion-mnist",
+                          folder);
     if (!find_idx(folder, part, "images-idx3", images, sizeof images))
         return images_open(out, folder, o, rules, wanted, quiet);
     const int result = images_open(out, images, o, rules, wanted, quiet);
@@ -117,7 +145,9 @@ int images_open_data(tool_images *out, const char *folder, const char *part, lab
     if (!find_idx(folder, part, "labels-idx1", other, sizeof other)) {
         if (labels == LABELS_NEEDED)
             images_close(out);
-        return labels == LABELS_NEEDED ? tool_error("%s holds no %s-labels-idx1-ubyte(.gz)", folder, part) : TOOL_DONE;
+        return labels == LABELS_NEEDED
+                   ? tool_error("%s holds no %s-labels-idx1-ubyte(.gz)", folder, part)
+                   : TOOL_DONE;
     }
     return labels == LABELS_UNUSED ? TOOL_DONE : images_label(out, other, o);
 }
@@ -133,7 +163,8 @@ int images_label(tool_images *images, const char *path, const image_options *o)
         return TOOL_DONE;
     const size_t labels = images->labels.count;
     chi_labels_free(&images->labels);
-    return tool_error("%s: %zu labels for the %zu images of %s", path, labels, images->count, images->path);
+    return tool_error("%s: %zu labels for the %zu images of %s", path, labels, images->count,
+                      images->path);
 }
 
 void images_close(tool_images *images)
@@ -146,7 +177,7 @@ void images_close(tool_images *images)
     *images = (tool_images){ 0 };
 }
 
-// ---- fetching ----------------------------------------------------------------------------------------
+// ---- fetching -----------------------------------------------------------------------------------
 chi_status images_fetch(tool_images *images, const int32_t *which, size_t first, size_t n, void *to)
 {
     const size_t bytes = image_bytes(images);

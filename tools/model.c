@@ -7,7 +7,8 @@
 
 static size_t floats_of(chi_shape s) { return s.channels * s.height * s.width; }
 
-static int make(chi_device *dev, const char *text, const char *what, size_t batch, chi_shape input, uint64_t seed, chi_encoder **out)
+static int make(chi_device *dev, const char *text, const char *what, size_t batch, chi_shape input,
+                uint64_t seed, chi_encoder **out)
 {
     chi_layer *layers = NULL;
     chi_status st = chi_layers_parse(text, &layers);
@@ -32,10 +33,13 @@ int model_create(model *m, chi_device *dev, const model_facts *facts, size_t bat
         const chi_shape features = chi_encoder_output(m->encoder);
         m->features = floats_of(features);
         if (features.height * features.width != 1)
-            result = tool_error("the encoder gives %zu × %zu × %zu; end it with flatten or global_pool", features.channels, features.height, features.width);
+            result =
+                tool_error("the encoder gives %zu × %zu × %zu; end it with flatten or global_pool",
+                           features.channels, features.height, features.width);
     }
     if (result == TOOL_DONE)
-        result = make(dev, r->head, "head", batch, chi_encoder_output(m->encoder), seed + 1, &m->head);
+        result =
+            make(dev, r->head, "head", batch, chi_encoder_output(m->encoder), seed + 1, &m->head);
     if (result == TOOL_DONE)
         m->outputs = floats_of(chi_encoder_output(m->head));
     else
@@ -43,7 +47,8 @@ int model_create(model *m, chi_device *dev, const model_facts *facts, size_t bat
     return result;
 }
 
-static chi_status describe(chi_device *dev, const char *text, size_t batch, chi_shape input, uint64_t spare, chi_encoder_needs *needs)
+static chi_status describe(chi_device *dev, const char *text, size_t batch, chi_shape input,
+                           uint64_t spare, chi_encoder_needs *needs)
 {
     chi_layer *layers = NULL;
     chi_status st = chi_layers_parse(text, &layers);
@@ -53,7 +58,8 @@ static chi_status describe(chi_device *dev, const char *text, size_t batch, chi_
     return st;
 }
 
-int model_describe(chi_device *dev, const model_facts *facts, size_t batch, uint64_t spare_bytes, model_needs *out)
+int model_describe(chi_device *dev, const model_facts *facts, size_t batch, uint64_t spare_bytes,
+                   model_needs *out)
 {
     chi_encoder_needs encoder = { 0 }, head = { 0 };
     const char *encoder_text = recipe_text(&facts->recipe, "encoder");
@@ -64,7 +70,8 @@ int model_describe(chi_device *dev, const model_facts *facts, size_t batch, uint
         st = describe(dev, encoder_text, batch, facts->input, spare_bytes + head.bytes, &encoder);
     if (st != CHI_OK)
         return tool_fail(st);
-    *out = (model_needs){ encoder, head, floats_of(encoder.output), floats_of(head.output), encoder.largest };
+    *out = (model_needs){ encoder, head, floats_of(encoder.output), floats_of(head.output),
+                          encoder.largest };
     return TOOL_DONE;
 }
 
@@ -115,7 +122,8 @@ static int pack_state(const chi_optimizer *opt, const char *prefix, chi_tensors 
         chi_tensor *t = add(to, prefix, &s.items[i], true); // device order: only chiaro reads it
         if (!t)
             return tool_error("no memory for %s%s", prefix, s.items[i].name);
-        const chi_status st = chi_buffer_download(s.items[i].value.buffer, 0, t->bytes, 4 * s.items[i].count);
+        const chi_status st =
+            chi_buffer_download(s.items[i].value.buffer, 0, t->bytes, 4 * s.items[i].count);
         if (st != CHI_OK)
             return tool_fail(st);
     }
@@ -194,7 +202,8 @@ static const chi_tensor *find(const chi_tensors *from, const char *prefix, const
     return NULL;
 }
 
-static int unpack_network(chi_encoder *enc, const char *prefix, const chi_tensors *from, const char *path)
+static int unpack_network(chi_encoder *enc, const char *prefix, const chi_tensors *from,
+                          const char *path)
 {
     const chi_parameters p = chi_encoder_parameters(enc);
     for (size_t i = 0; i < p.count; i++) {
@@ -208,12 +217,14 @@ static int unpack_network(chi_encoder *enc, const char *prefix, const chi_tensor
     return TOOL_DONE;
 }
 
-static int unpack_state(chi_optimizer *opt, const char *prefix, const chi_tensors *from, uint64_t steps, const char *path)
+static int unpack_state(chi_optimizer *opt, const char *prefix, const chi_tensors *from,
+                        uint64_t steps, const char *path)
 {
     const chi_optimizer_state s = chi_optimizer_get_state(opt);
     for (size_t i = 0; i < s.count; i++) {
         const chi_tensor *t = find(from, prefix, &s.items[i], true, path);
-        const chi_status st = t ? chi_buffer_upload(s.items[i].value.buffer, 0, t->bytes, 4 * t->count) : CHI_OK;
+        const chi_status st =
+            t ? chi_buffer_upload(s.items[i].value.buffer, 0, t->bytes, 4 * t->count) : CHI_OK;
         if (!t)
             return TOOL_FAILED;
         if (st != CHI_OK)
@@ -223,7 +234,8 @@ static int unpack_state(chi_optimizer *opt, const char *prefix, const chi_tensor
     return TOOL_DONE;
 }
 
-int model_unpack(model *m, chi_optimizer *const *optimizers, const chi_tensors *from, const char *path)
+int model_unpack(model *m, chi_optimizer *const *optimizers, const chi_tensors *from,
+                 const char *path)
 {
     const char *text = chi_tensors_metadata(from, "chiaro.step");
     if (text ? !tool_count(text, &m->facts.step) : optimizers != NULL)
@@ -245,7 +257,8 @@ int model_file_open(model_file *file, const char *path, bool changed)
     *file = (model_file){ 0 };
     snprintf(file->path, sizeof file->path, "%s", path);
     const chi_status st = chi_safetensors_read_with(path, &options, &file->tensors);
-    const int result = st == CHI_OK ? facts_read(&file->tensors, path, &file->facts) : tool_fail(st);
+    const int result =
+        st == CHI_OK ? facts_read(&file->tensors, path, &file->facts) : tool_fail(st);
     if (result != TOOL_DONE)
         model_file_close(file);
     return result;
@@ -257,15 +270,18 @@ void model_file_close(model_file *file)
     chi_tensors_free(&file->tensors);
 }
 
-int model_from_file(model *m, chi_device *dev, const model_file *file, size_t batch, uint64_t spare_bytes, bool drawn)
+int model_from_file(model *m, chi_device *dev, const model_file *file, size_t batch,
+                    uint64_t spare_bytes, bool drawn)
 {
     model_needs needs;
     int result = model_describe(dev, &file->facts, batch, spare_bytes, &needs);
     if (result == TOOL_DONE) // where not one row fits, create says what one needs
-        result = model_create(m, dev, &file->facts, needs.largest ? needs.largest : 1, file->facts.recipe.seed);
+        result = model_create(m, dev, &file->facts, needs.largest ? needs.largest : 1,
+                              file->facts.recipe.seed);
     if (result == TOOL_DONE && !drawn)
         result = model_unpack(m, NULL, &file->tensors, file->path);
-    chi_status st = result == TOOL_DONE ? chi_encoder_set_mode(m->encoder, CHI_ENCODER_EVAL) : CHI_OK;
+    chi_status st =
+        result == TOOL_DONE ? chi_encoder_set_mode(m->encoder, CHI_ENCODER_EVAL) : CHI_OK;
     if (result == TOOL_DONE && st == CHI_OK)
         st = chi_encoder_set_mode(m->head, CHI_ENCODER_EVAL);
     if (result == TOOL_DONE && st != CHI_OK)

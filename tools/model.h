@@ -21,9 +21,11 @@ void model_close(model *m);
 typedef struct model_needs {
     chi_encoder_needs encoder, head;
     size_t features, outputs;
-    size_t largest; // most rows, up to `batch`, that fit beside spare_bytes for other buffers; 0: not one
+    size_t
+        largest; // most rows, up to `batch`, that fit beside spare_bytes for other buffers; 0: not one
 } model_needs;
-int model_describe(chi_device *dev, const model_facts *facts, size_t batch, uint64_t spare_bytes, model_needs *out);
+int model_describe(chi_device *dev, const model_facts *facts, size_t batch, uint64_t spare_bytes,
+                   model_needs *out);
 
 // A model.safetensors or a checkpoint in host memory: its facts say how images become what it takes.
 typedef struct model_file {
@@ -36,11 +38,13 @@ int model_file_open(model_file *file, const char *path, bool changed);
 void model_file_close(model_file *file);
 // The model of a file for evaluation, with its weights (drawn: with weights from its seed instead), for `batch` rows at once
 // or as many as fit beside spare_bytes: that changes no bit.
-int model_from_file(model *m, chi_device *dev, const model_file *file, size_t batch, uint64_t spare_bytes, bool drawn);
+int model_from_file(model *m, chi_device *dev, const model_file *file, size_t batch,
+                    uint64_t spare_bytes, bool drawn);
 
 // Values of both networks appended to `to`, which grows; state of optimisers too, where given.
 int model_pack(const model *m, const chi_optimizer *const *optimizers, chi_tensors *to);
-int model_unpack(model *m, chi_optimizer *const *optimizers, const chi_tensors *from, const char *path);
+int model_unpack(model *m, chi_optimizer *const *optimizers, const chi_tensors *from,
+                 const char *path);
 int model_write(const model *m, const chi_optimizer *const *optimizers, const char *path);
 
 #endif

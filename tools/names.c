@@ -29,7 +29,10 @@ char *names_print(char *const *names, size_t count)
     return text;
 }
 
-static int digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
+static int digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 // The byte that an escape at `text` stands for, of at most `left` characters, and its length; 0: it is none.
 static size_t unescape_one(const char *text, size_t left, char *to)

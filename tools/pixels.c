@@ -13,8 +13,9 @@ void pixels_print(const pixel_rules *rules, char to[PIXEL_TEXT])
     char range[80] = "";
     if (rules->values == VALUES_RANGE)
         snprintf(range, sizeof range, ":%.17g,%.17g", rules->low, rules->high);
-    snprintf(to, PIXEL_TEXT, "layout=%s values=%s%s size=%llu grey=%d pictures=%d", layouts[rules->layout], scales[rules->values],
-             range, (unsigned long long)rules->size, rules->grey, rules->pictures);
+    snprintf(to, PIXEL_TEXT, "layout=%s values=%s%s size=%llu grey=%d pictures=%d",
+             layouts[rules->layout], scales[rules->values], range, (unsigned long long)rules->size,
+             rules->grey, rules->pictures);
 }
 
 // The place of a word among several; false: it is none of them.
@@ -34,7 +35,8 @@ static bool parse_range(const char *text, double *low, double *high)
         return false;
     memcpy(first, text, length);
     first[length] = 0;
-    return tool_number(first, low) && tool_number(text + length + 1, high) && isfinite(*low) && isfinite(*high) && *low < *high;
+    return tool_number(first, low) && tool_number(text + length + 1, high) && isfinite(*low) &&
+           isfinite(*high) && *low < *high;
 }
 
 bool pixels_parse(const char *text, pixel_rules *out)
@@ -43,7 +45,8 @@ bool pixels_parse(const char *text, pixel_rules *out)
     unsigned long long size = 0;
     int grey = 0, pictures = 0, place = 0;
     *out = (pixel_rules){ 0 };
-    if (sscanf(text, "layout=%15s values=%95s size=%llu grey=%d pictures=%d", layout, values, &size, &grey, &pictures) != 5)
+    if (sscanf(text, "layout=%15s values=%95s size=%llu grey=%d pictures=%d", layout, values, &size,
+               &grey, &pictures) != 5)
         return false;
     char *colon = strchr(values, ':');
     if (colon)
@@ -65,10 +68,14 @@ int pixels_ask(const char *layout, const char *range, const char *size, bool gre
     int place = LAYOUT_ANY;
     *out = (pixel_rules){ .grey = grey };
     if (layout && (!place_of(layout, layouts, 3, &place) || place == LAYOUT_ANY))
-        return tool_usage("--layout %s is neither nchw (channels, rows, columns) nor nhwc (rows, columns, channels)", layout);
+        return tool_usage("--layout %s is neither nchw (channels, rows, columns) nor nhwc (rows, "
+                          "columns, channels)",
+                          layout);
     out->layout = (pixel_layout)place;
     if (range && !parse_range(range, &out->low, &out->high))
-        return tool_usage("--range %s is not LOW,HIGH, two numbers of which the first is smaller, as 0,65535 or -2.5,2.5", range);
+        return tool_usage("--range %s is not LOW,HIGH, two numbers of which the first is smaller, "
+                          "as 0,65535 or -2.5,2.5",
+                          range);
     out->values = range ? VALUES_RANGE : VALUES_ANY;
     if (size && (!tool_count(size, &out->size) || out->size == 0 || out->size > 1u << 15))
         return tool_usage("--size %s is not a number of pixels from 1 to 32768", size);
@@ -88,15 +95,20 @@ int pixels_keep(pixel_rules *asked, const pixel_rules *of, chi_shape input, cons
 {
     const pixel_rules fitting = of->pictures ? *of : fit_pictures(of, input), *kept = &fitting;
     if (asked->layout && kept->layout && asked->layout != kept->layout)
-        return tool_error("%s was trained on images in the layout %s; --layout %s contradicts it", path, layouts[kept->layout], layouts[asked->layout]);
-    if (asked->values == VALUES_RANGE && kept->values && (kept->values != VALUES_RANGE || asked->low != kept->low || asked->high != kept->high)) {
+        return tool_error("%s was trained on images in the layout %s; --layout %s contradicts it",
+                          path, layouts[kept->layout], layouts[asked->layout]);
+    if (asked->values == VALUES_RANGE && kept->values &&
+        (kept->values != VALUES_RANGE || asked->low != kept->low || asked->high != kept->high)) {
         char was[PIXEL_TEXT];
         pixels_print(kept, was);
-        return tool_error("%s was trained on other values (%s); --range %g,%g contradicts it", path, was, asked->low, asked->high);
+        return tool_error("%s was trained on other values (%s); --range %g,%g contradicts it", path,
+                          was, asked->low, asked->high);
     }
     if (asked->size && asked->size != kept->size)
-        return tool_error("%s takes %zu × %zu × %zu (channels, rows, columns)%s; --size %llu contradicts it", path, input.channels, input.height,
-                          input.width, kept->size ? "" : ", pictures as they are", (unsigned long long)asked->size);
+        return tool_error(
+            "%s takes %zu × %zu × %zu (channels, rows, columns)%s; --size %llu contradicts it",
+            path, input.channels, input.height, input.width,
+            kept->size ? "" : ", pictures as they are", (unsigned long long)asked->size);
     if (asked->grey && !kept->grey)
         return tool_error("%s takes %zu channels; --grey contradicts it", path, input.channels);
     asked->layout = asked->layout ? asked->layout : kept->layout;

@@ -21,10 +21,13 @@ typedef struct pixel_rules {
 } pixel_rules;
 
 enum { PIXEL_TEXT = 160 };
-void pixels_print(const pixel_rules *rules, char to[PIXEL_TEXT]);    // "layout=nhwc values=range:0,65535 size=0 grey=0 pictures=0"
+void pixels_print(
+    const pixel_rules *rules,
+    char to[PIXEL_TEXT]); // "layout=nhwc values=range:0,65535 size=0 grey=0 pictures=0"
 bool pixels_parse(const char *text, pixel_rules *out);
 // Options of a command line, each NULL where it was not given; an exit status.
-int pixels_ask(const char *layout, const char *range, const char *size, bool grey, pixel_rules *out);
+int pixels_ask(const char *layout, const char *range, const char *size, bool grey,
+               pixel_rules *out);
 // Takes from `kept`, of a model, what `asked` leaves open; refuses what contradicts it. input: what the model takes, which
 // says how pictures are read where it was trained on an array. path: of the model.
 int pixels_keep(pixel_rules *asked, const pixel_rules *kept, chi_shape input, const char *path);
@@ -38,6 +41,7 @@ typedef struct pixel_array {
 } pixel_array;
 // Reads .npy, .npz:NAME, idx or a safetensors tensor. `rules` says how and receives what was done. wanted: the shape that a
 // model takes, {0} for none; it decides between readings of an array that allows two. quiet: nothing is said.
-int pixels_read_array(const char *path, pixel_rules *rules, chi_shape wanted, bool quiet, pixel_array *out);
+int pixels_read_array(const char *path, pixel_rules *rules, chi_shape wanted, bool quiet,
+                      pixel_array *out);
 
 #endif

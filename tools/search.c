@@ -12,8 +12,7 @@
 #include "search.h"
 #include "text.h"
 
-// ---- options and files
-// -------------------------------------------------------------------------------
+// ---- options and files --------------------------------------------------------------------------
 static int read_options(search *s, int argc, char **argv)
 {
     const tool_option own[] = {
@@ -274,8 +273,7 @@ static int walk_all(search *s)
     return TOOL_INTERRUPTED;
 }
 
-// ---- results
-// -----------------------------------------------------------------------------------------
+// ---- results ------------------------------------------------------------------------------------
 static int commit(search *s)
 {
     char names[4200];

@@ -11,8 +11,7 @@
 #include "progress.h"
 #include "text.h"
 
-// ---- lists beside features
-// ---------------------------------------------------------------------------
+// ---- lists beside features ----------------------------------------------------------------------
 void names_path(const char *features, char *to, size_t room)
 {
     snprintf(to, room, "%s.tsv", features);
@@ -105,8 +104,7 @@ void row_names_free(row_names *names)
     *names = (row_names){ 0 };
 }
 
-// ---- neighbours
-// --------------------------------------------------------------------------------------
+// ---- neighbours ---------------------------------------------------------------------------------
 static const char *path_of(const row_names *names, int64_t row)
 {
     return names->rows && row >= 0 ? names->path[row] : "";

@@ -32,14 +32,15 @@ static int from_marks(split *s, size_t n, const bool *held)
     return TOOL_DONE;
 }
 
-// ---- by lot ------------------------------------------------------------------------------------------
+// ---- by lot -------------------------------------------------------------------------------------
 // What rounding down took from a class's share.
 typedef struct remainder { uint64_t lost; size_t class; } remainder;
 
 static int largest_first(const void *a, const void *b)
 {
     const remainder *x = a, *y = b;
-    return x->lost != y->lost ? (x->lost < y->lost) - (x->lost > y->lost) : (x->class > y->class) - (x->class < y->class);
+    return x->lost != y->lost ? (x->lost < y->lost) - (x->lost > y->lost)
+                              : (x->class > y->class) - (x->class < y->class);
 }
 
 // How many of each class: count · rows of the class / rows, rounded down, and one more where most is lost by that.
@@ -62,7 +63,8 @@ static bool apportion(const size_t *rows, size_t classes, size_t all, size_t cou
 
 static int class_of(const chi_labels *labels, int32_t row) { return labels ? labels->of[row] : 0; }
 
-static int draw(bool *held, size_t n, const chi_labels *labels, size_t count, uint64_t seed, int32_t *order, size_t *rows, size_t *quota)
+static int draw(bool *held, size_t n, const chi_labels *labels, size_t count, uint64_t seed,
+                int32_t *order, size_t *rows, size_t *quota)
 {
     const size_t classes = labels ? labels->classes : 1;
     size_t all = 0;
@@ -72,7 +74,8 @@ static int draw(bool *held, size_t n, const chi_labels *labels, size_t count, ui
             all++;
         }
     if (count >= all)
-        return tool_error("holdout = %zu leaves none of the %zu images%s", count, all, all < n ? " that have a class" : "");
+        return tool_error("holdout = %zu leaves none of the %zu images%s", count, all,
+                          all < n ? " that have a class" : "");
     const chi_status st = chi_random_order(seed, SPLIT_EPOCH, n, order);
     if (st != CHI_OK)
         return tool_fail(st);
@@ -95,7 +98,8 @@ int split_draw(split *s, size_t n, const chi_labels *labels, size_t count, uint6
     int32_t *order = malloc((n + 1) * sizeof *order);
     size_t *rows = calloc(classes + 1, sizeof *rows), *quota = calloc(classes + 1, sizeof *quota);
     *s = (split){ 0 };
-    int result = held && order && rows && quota ? TOOL_DONE : tool_error("no memory for %zu rows", n);
+    int result =
+        held && order && rows && quota ? TOOL_DONE : tool_error("no memory for %zu rows", n);
     if (result == TOOL_DONE && count)
         result = draw(held, n, labels, count, seed, order, rows, quota);
     if (result == TOOL_DONE)
@@ -107,11 +111,12 @@ int split_draw(split *s, size_t n, const chi_labels *labels, size_t count, uint6
     return result;
 }
 
-// ---- by name -----------------------------------------------------------------------------------------
+// ---- by name ------------------------------------------------------------------------------------
 static int mark(bool *held, size_t n, uint64_t first, uint64_t last, const char *where)
 {
     if (first > last || last >= n)
-        return tool_error("%s: rows %" PRIu64 " to %" PRIu64 " of %zu images; they count from 0", where, first, last, n);
+        return tool_error("%s: rows %" PRIu64 " to %" PRIu64 " of %zu images; they count from 0",
+                          where, first, last, n);
     for (uint64_t i = first; i <= last; i++)
         held[i] = true;
     return TOOL_DONE;
@@ -125,7 +130,8 @@ static int mark_word(bool *held, size_t n, char *word, const char *where)
     if (dash)
         *dash = 0;
     if (!tool_count(word, &first) || (dash && !tool_count(dash + 1, &last)))
-        return tool_error("%s: \"%s%s%s\" is neither a row's number nor a range of them, as 3-9", where, word, dash ? "-" : "", dash ? dash + 1 : "");
+        return tool_error("%s: \"%s%s%s\" is neither a row's number nor a range of them, as 3-9",
+                          where, word, dash ? "-" : "", dash ? dash + 1 : "");
     return mark(held, n, first, dash ? last : first, where);
 }
 
@@ -135,7 +141,8 @@ static int finish(split *s, size_t n, bool *held, int result, const char *where)
     if (result == TOOL_DONE)
         result = from_marks(s, n, held);
     if (result == TOOL_DONE && (s->tested == 0 || s->trained == 0)) {
-        result = tool_error("%s: %zu of %zu rows are held out; at least one must be, and one left", where, s->tested, n);
+        result = tool_error("%s: %zu of %zu rows are held out; at least one must be, and one left",
+                            where, s->tested, n);
         split_free(s);
     }
     free(held);
@@ -151,7 +158,8 @@ int split_parse(split *s, size_t n, const char *text, const char *where)
         char word[64];
         const size_t length = strcspn(text, blanks);
         snprintf(word, sizeof word, "%.*s", (int)length, text);
-        result = length < sizeof word ? mark_word(held, n, word, where) : tool_error("%s: a word of %zu characters", where, length);
+        result = length < sizeof word ? mark_word(held, n, word, where)
+                                      : tool_error("%s: a word of %zu characters", where, length);
         text += length;
     }
     return finish(s, n, held, result, where);
@@ -163,7 +171,8 @@ static int read_array(split *s, size_t n, const chi_tensor *t, const char *path)
     int result = held ? TOOL_DONE : tool_error("no memory for %zu rows", n);
     for (size_t i = 0; i < t->count && result == TOOL_DONE; i++) {
         const int64_t row = ((const int64_t *)t->bytes)[i];
-        result = row < 0 ? tool_error("%s: row %" PRId64 " of %zu images; they count from 0", path, row, n)
+        result = row < 0 ? tool_error("%s: row %" PRId64 " of %zu images; they count from 0", path,
+                                      row, n)
                          : mark(held, n, (uint64_t)row, (uint64_t)row, path);
     }
     return finish(s, n, held, result, path);
@@ -201,7 +210,8 @@ char *split_print(const split *s)
     for (size_t i = 0, next; i < s->tested; i = next) {
         for (next = i + 1; next < s->tested && s->test[next] == s->test[next - 1] + 1; next++)
             ;
-        at += (size_t)snprintf(text + at, ROOM, next - i > 1 ? "%s%d-%d" : "%s%d", i ? " " : "", s->test[i], s->test[next - 1]);
+        at += (size_t)snprintf(text + at, ROOM, next - i > 1 ? "%s%d-%d" : "%s%d", i ? " " : "",
+                               s->test[i], s->test[next - 1]);
     }
     return text;
 }

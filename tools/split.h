@@ -17,8 +17,9 @@ int split_draw(split *s, size_t n, const chi_labels *labels, size_t count, uint6
 // Holds out the rows that a text names: numbers and ranges, "0-9 17", between blanks or line ends, as split_print writes
 // them. `where` is what sentences call the text.
 int split_parse(split *s, size_t n, const char *text, const char *where);
-int split_read(split *s, size_t n, const char *path); // the same from a file: such a text, or an array of row numbers
-char *split_print(const split *s);                    // the rows held out; NULL: no memory; freed with free
+int split_read(split *s, size_t n,
+               const char *path);  // the same from a file: such a text, or an array of row numbers
+char *split_print(const split *s); // the rows held out; NULL: no memory; freed with free
 void split_free(split *s);
 
 #endif

@@ -117,8 +117,8 @@ static int fit_batch(trainer *t)
     const char *what = left ? "images left to train on" : "images there are";
     const size_t least = 2; // one image has no other to be told from, so its loss is 0
     if (used < least)
-        return tool_error("%zu image%s to train on%s; at least 2 are needed, to be told apart", used,
-                          used == 1 ? "" : "s", left ? " beside those left out" : "");
+        return tool_error("%zu image%s to train on%s; at least 2 are needed, to be told apart",
+                          used, used == 1 ? "" : "s", left ? " beside those left out" : "");
     if (asked < least)
         return tool_error("batch = %zu: one image has no other to be told from, so its loss is 0 "
                           "and nothing is learnt; at least 2",

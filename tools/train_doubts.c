@@ -85,12 +85,12 @@ static void say_steps(const trainer *t)
     const recipe *r = &t->recipe;
     const size_t used = t->split.trained, left = used % t->batch;
     if (r->schedule == CHI_SCHEDULE_COSINE && r->warmup >= t->steps)
-        progress_note(&t->progress,
-                      "note: the run ends inside its warm-up: it has %llu step%s and the warm-up "
-                      "%llu, so the rate gets to %g of %g; more --epochs, a smaller --batch or --warmup 0",
-                      (unsigned long long)t->steps, t->steps == 1 ? "" : "s",
-                      (unsigned long long)r->warmup,
-                      r->rate * (double)t->steps / (double)r->warmup, r->rate);
+        progress_note(
+            &t->progress,
+            "note: the run ends inside its warm-up: it has %llu step%s and the warm-up "
+            "%llu, so the rate gets to %g of %g; more --epochs, a smaller --batch or --warmup 0",
+            (unsigned long long)t->steps, t->steps == 1 ? "" : "s", (unsigned long long)r->warmup,
+            r->rate * (double)t->steps / (double)r->warmup, r->rate);
     if (left * 5 > used)
         progress_note(&t->progress,
                       "note: batches of %zu leave out %zu of %zu images in each epoch, others each "
