@@ -81,7 +81,7 @@ static bool is_trained_on(const eval_ask *ask, const eval_set *set)
     return ask->model && ask->facts->data_count && ask->facts->data_hash == set->hash;
 }
 
-// Models before 0.2 keep neither which rows they held out, the last ones, nor of which images.
+// Older models (849e892) keep neither which rows they held out, the last ones, nor of which images.
 static bool holds_last(const eval_ask *ask, const eval_set *set)
 {
     return ask->model && !ask->facts->data_count && ask->facts->recipe.holdout &&
