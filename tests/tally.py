@@ -37,6 +37,8 @@ INTEL_TESTS = ["check_bits", "check_encoder", "check_math", "check_pairs", "chec
 RUSTICL = "libRusticlOpenCL.so.1"
 RUSTICL_TESTS = ["check_augment", "check_bits", "check_encoder", "check_optimizer", "check_pairs", "check_similarity", "golden", "unit_encoder"]
 UNSANITIZED = ("train_", "cli_bench", "cli_faults", "cli_install", "cli_plan", "cli_readme", "cli_scripts", "cli_search", "cli_train", "cli_tune", "offline", "rooms")
+# Programs that watch the clock have the machine to themselves; the others take a core each.
+WATCH_CLOCK = ("cli_bench", "cli_scripts", "cli_train_ways", "cli_tune", "unit_device", "unit_tune")
 
 
 def programs(build):
@@ -157,12 +159,12 @@ def devices():
 
 # ---- the legs ------------------------------------------------------------------------------------------
 def first_legs(tests):
-    """Every program on each device: those that watch the clock have the machine to themselves."""
+    """Every program on each device."""
     alone, together = [], []
     for test in tests:
         for selector in devices():
             job = (test, selector or "default", {"CHIARO_DEVICE": selector} if selector else {})
-            (together if test["name"].startswith("check_") else alone).append(job)
+            (alone if test["name"] in WATCH_CLOCK else together).append(job)
     small = [(test, *leg) for test in tests if test["name"] in OCLGRIND_TESTS
              for leg in (("small", {"CHIARO_SMALL": "1"}), ("1 thread", {**ONE_THREAD, "CHIARO_SMALL": "1"}))]
     return [(False, alone), (True, together), (True, small + [(test, "1 thread", ONE_THREAD) for test in tests if test["name"] == "check_pairs"])]
@@ -194,7 +196,8 @@ def sanitized_legs(tests):
     only_pocl = {"OCL_ICD_VENDORS": POCL} if os.path.exists(POCL) and not os.environ.get("CHIARO_TEST_DEVICES") else {}
     sanitizers = {"ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1",
                   "LSAN_OPTIONS": f"suppressions={os.path.abspath('tests/lsan.txt')}:print_suppressions=0", **only_pocl}
-    return [(False, [(test, "sanitized", sanitizers) for test in tests if not test["name"].startswith(UNSANITIZED)])]
+    jobs = [(test, "sanitized", sanitizers) for test in tests if not test["name"].startswith(UNSANITIZED)]
+    return [(not alone, [job for job in jobs if (job[0]["name"] in WATCH_CLOCK) == alone]) for alone in (True, False)]
 
 
 def all_legs(builds, folder):
@@ -219,7 +222,6 @@ def main():
         return print(round(clock.estimate())) or 0
     total = [0, 0, 0]
     workers = os.cpu_count() or 1
-    # Programs that only compile and compare run a core each.
     with concurrent.futures.ThreadPoolExecutor(workers) as together, tempfile.TemporaryDirectory() as folder:
         legs, left_out = all_legs(sys.argv[1:], folder)
         for parallel, jobs in legs:
