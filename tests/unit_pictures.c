@@ -25,7 +25,8 @@ typedef struct bytes { unsigned char at[65536]; size_t count; } bytes;
 static void add(bytes *b, const void *more, size_t count)
 {
     assert_true(b->count + count <= sizeof b->at);
-    memcpy(b->at + b->count, more, count);
+    if (count) // IEND has no data
+        memcpy(b->at + b->count, more, count);
     b->count += count;
 }
 
