@@ -150,17 +150,6 @@ chi_status chi__fill(chi_buffer *to, uint64_t offset_bytes, uint64_t bytes, uint
     return fill(to, offset_bytes, bytes, &word, sizeof word);
 }
 
-chi_status chi__copy(chi_buffer *to, uint64_t to_bytes, const chi_buffer *from, uint64_t from_bytes, uint64_t bytes)
-{
-    CHI_TRY(check_range(to, to_bytes, bytes, "copy, its target"));
-    CHI_TRY(check_range(from, from_bytes, bytes, "copy, its source"));
-    if (bytes == 0)
-        return CHI_OK;
-    CHI_CL(to->dev, clEnqueueCopyBuffer(to->dev->queue, from->memory, to->memory, (size_t)from_bytes, (size_t)to_bytes,
-                                        (size_t)bytes, 0, NULL, NULL));
-    return CHI_OK;
-}
-
 uint64_t chi__memory_left(const chi_device *dev) { return dev->budget > dev->held ? dev->budget - dev->held : 0; }
 uint64_t chi__max_alloc(const chi_device *dev) { return dev->info.max_alloc_bytes; }
 bool chi__budget_is_asked(const chi_device *dev) { return dev->budget_asked; }

@@ -53,8 +53,7 @@ chi_status chi__scratch_create(chi_device *dev, uint64_t bytes, chi_buffer **out
 chi_device *chi__buffer_device(const chi_buffer *buffer);
 // What a buffer of so many bytes takes of the budget.
 uint64_t chi__buffer_counted(uint64_t bytes);
-// Device copies and fills, enqueued.
-chi_status chi__copy(chi_buffer *to, uint64_t to_bytes, const chi_buffer *from, uint64_t from_bytes, uint64_t bytes);
+// A device fill, enqueued.
 chi_status chi__fill(chi_buffer *to, uint64_t offset_bytes, uint64_t bytes, uint32_t word);
 // Bytes that a plan may still take: budget less what is held.
 uint64_t chi__memory_left(const chi_device *dev);
@@ -95,8 +94,6 @@ const chi__tuning *chi__device_tuning(const chi_device *dev);
 // for the panel core is near what the device can do.
 chi_status chi__core_measure(chi_device *dev, double *panel_ns, double *group_ns);
 
-// Folder of this device's cache files, NULL where there is none.
-const char *chi__device_cache(const chi_device *dev);
 // ", settings " and a hash of what the environment tells drivers about the code that they make; "": nothing. Returns `to`.
 enum { CHI__SETTINGS_ROOM = 32 };
 const char *chi__driver_settings(char *to);

@@ -281,5 +281,4 @@ void chi_device_clear_error(chi_device *dev) { dev->voice.error[0] = '\0'; }
 cl_command_queue chi_device_queue(const chi_device *dev) { return dev->queue; }
 const chi_device_info *chi__device_info(const chi_device *dev) { return &dev->info; }
 chi_numerics chi__device_numerics(const chi_device *dev) { return dev->numerics; }
-const char *chi__device_cache(const chi_device *dev) { return dev->cache; }
 const chi__tuning *chi__device_tuning(const chi_device *dev) { return dev->tuning; }
